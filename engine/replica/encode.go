@@ -1,0 +1,196 @@
+package replica
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/kvnode/kvnode/clock"
+)
+
+// wireVersion is the first byte of every message of this package.
+const wireVersion = 1
+
+// Upper bounds of encoded sizes in bytes, without the bytes of keys and values.
+const (
+	lenSize     = binary.MaxVarintLen32
+	headSize    = 1 + 2*lenSize
+	actorSize   = clock.ActorSize + binary.MaxVarintLen64
+	dotSize     = lenSize + binary.MaxVarintLen64
+	versionSize = dotSize + 8 + lenSize
+	objectSize  = 4 * lenSize
+)
+
+// AppendBinary appends the encoding of the delta to b:
+//
+//	version byte, the actors in the order of their bytes, for each its base (0 for none), then the objects:
+//	key, versions (dot, stamp, value), context (actor, distance from its base), dots
+//
+// Actors are named by their place in the list, counters of successive dots of one actor by their distance, numbers are unsigned varints,
+// stamps eight bytes big-endian.
+func (d Delta) AppendBinary(b []byte) []byte {
+	e := encoder{b: append(b, wireVersion), index: map[clock.Actor]uint64{}}
+	e.actors(d)
+	e.uvarint(uint64(len(d.Objects)))
+	for _, p := range d.Objects {
+		e.object(p, d.Base)
+	}
+	return e.b
+}
+
+// sizeOfHead returns an upper bound of the encoded size of a delta without objects.
+func (d Delta) sizeOfHead() int {
+	return headSize + len(d.Base)*actorSize
+}
+
+// sizeOf returns an upper bound of what p adds to the encoded size of the delta.
+func (d Delta) sizeOf(p Packed) int {
+	n := objectSize + len(p.Key)
+	for _, v := range p.Object.Versions {
+		n += versionSize + len(v.Value) + d.sizeOfActor(v.Dot.Actor)
+	}
+	for a := range p.Object.Context {
+		n += dotSize + d.sizeOfActor(a)
+	}
+	for _, dot := range p.Dots {
+		n += dotSize + d.sizeOfActor(dot.Actor)
+	}
+	return n
+}
+
+// sizeOfActor returns the size of a in the list of actors unless the head has it.
+func (d Delta) sizeOfActor(a clock.Actor) int {
+	if _, ok := d.Base[a]; ok {
+		return 0
+	}
+	return actorSize
+}
+
+// encoder appends values to b. index is the place of every actor in the message's list.
+type encoder struct {
+	b     []byte
+	index map[clock.Actor]uint64
+}
+
+func (e *encoder) uvarint(n uint64) {
+	e.b = binary.AppendUvarint(e.b, n)
+}
+
+func (e *encoder) text(s string) {
+	e.uvarint(uint64(len(s)))
+	e.b = append(e.b, s...)
+}
+
+func (e *encoder) actor(a clock.Actor) {
+	id := a.Bytes()
+	e.b = append(e.b, id[:]...)
+}
+
+// actors appends the list of all actors of the delta with their bases.
+func (e *encoder) actors(d Delta) {
+	for a := range d.Base {
+		e.index[a] = 0
+	}
+	for _, p := range d.Objects {
+		for _, v := range p.Object.Versions {
+			e.index[v.Dot.Actor] = 0
+		}
+		for a := range p.Object.Context {
+			e.index[a] = 0
+		}
+		for _, dot := range p.Dots {
+			e.index[dot.Actor] = 0
+		}
+	}
+	e.uvarint(uint64(len(e.index)))
+	sorted := slices.SortedFunc(maps.Keys(e.index), clock.Actor.Compare)
+	for i, a := range sorted {
+		e.index[a] = uint64(i)
+		e.actor(a)
+	}
+	for _, a := range sorted {
+		e.uvarint(d.Base[a])
+	}
+}
+
+func (e *encoder) object(p Packed, base clock.Context) {
+	e.text(p.Key)
+	e.uvarint(uint64(len(p.Object.Versions)))
+	for _, v := range p.Object.Versions {
+		e.uvarint(e.index[v.Dot.Actor])
+		e.uvarint(v.Dot.Counter)
+		e.b = binary.BigEndian.AppendUint64(e.b, uint64(v.Stamp))
+		e.uvarint(uint64(len(v.Value)))
+		e.b = append(e.b, v.Value...)
+	}
+	e.context(p.Object.Context, base)
+	e.dots(p.Dots)
+}
+
+// context appends what ctx has beyond base.
+func (e *encoder) context(ctx, base clock.Context) {
+	ahead := make([]clock.Actor, 0, len(ctx))
+	for a, n := range ctx {
+		if n > base[a] {
+			ahead = append(ahead, a)
+		}
+	}
+	slices.SortFunc(ahead, clock.Actor.Compare)
+	e.uvarint(uint64(len(ahead)))
+	for _, a := range ahead {
+		e.uvarint(e.index[a])
+		e.uvarint(ctx[a] - base[a])
+	}
+}
+
+// dots appends sorted dots.
+func (e *encoder) dots(dots []clock.Dot) {
+	e.uvarint(uint64(len(dots)))
+	var last clock.Dot
+	for _, d := range dots {
+		e.uvarint(e.index[d.Actor])
+		e.uvarint(distance(last, d))
+		last = d
+	}
+}
+
+// distance returns how far the counter of d is from that of the dot before it, when both are of one actor.
+func distance(last, d clock.Dot) uint64 {
+	if last.Actor == d.Actor {
+		return d.Counter - last.Counter
+	}
+	return d.Counter
+}
+
+// AppendEnd appends the encoding of the last message of a transfer to b: the Clock and the Dots of its Plan. It is a version byte, the clock, and
+// for each actor in the order of its bytes the number of its dots, and for each of these the distance from the one before and the key.
+func AppendEnd(b []byte, c0 clock.Clock, dots map[clock.Dot]string) []byte {
+	e := encoder{b: c0.AppendBinary(append(b, wireVersion))}
+	groups := byActor(slices.SortedFunc(maps.Keys(dots), clock.Dot.Compare))
+	e.uvarint(uint64(len(groups)))
+	for _, group := range groups {
+		e.actor(group[0].Actor)
+		e.uvarint(uint64(len(group)))
+		var last clock.Dot
+		for _, d := range group {
+			e.uvarint(distance(last, d))
+			e.text(dots[d])
+			last = d
+		}
+	}
+	return e.b
+}
+
+// byActor returns the runs of one actor in sorted dots.
+func byActor(sorted []clock.Dot) [][]clock.Dot {
+	var groups [][]clock.Dot
+	for len(sorted) > 0 {
+		n := slices.IndexFunc(sorted, func(d clock.Dot) bool { return d.Actor != sorted[0].Actor })
+		if n < 0 {
+			n = len(sorted)
+		}
+		groups = append(groups, sorted[:n])
+		sorted = sorted[n:]
+	}
+	return groups
+}

@@ -1,0 +1,145 @@
+package replica_test
+
+import (
+	"bytes"
+	"maps"
+	"testing"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+	"github.com/stretchr/testify/require"
+)
+
+// actor returns the actor whose bytes are all b.
+func actor(b byte) clock.Actor {
+	return clock.ActorFrom([clock.ActorSize]byte(bytes.Repeat([]byte{b}, clock.ActorSize)))
+}
+
+func dot(b byte, counter uint64) clock.Dot {
+	return clock.Dot{Actor: actor(b), Counter: counter}
+}
+
+// open returns an empty replica whose actor is all b.
+func open(b byte) *replica.Replica {
+	return replica.New(actor(b), replica.Options{})
+}
+
+func write(t *testing.T, r *replica.Replica, w replica.Write) replica.Written {
+	t.Helper()
+	done, err := r.Write(w)
+	require.NoError(t, err)
+	return done
+}
+
+// put writes a value over everything that r knows of the key.
+func put(t *testing.T, r *replica.Replica, key, value string) replica.Written {
+	t.Helper()
+	return write(t, r, replica.Write{Key: key, Value: []byte(value)})
+}
+
+// del deletes everything that r knows of the key.
+func del(t *testing.T, r *replica.Replica, key string) replica.Written {
+	t.Helper()
+	return write(t, r, replica.Write{Key: key, Delete: true})
+}
+
+// values returns the values of the key in the order of their dots.
+func values(r *replica.Replica, key string) []string {
+	out := []string{}
+	for _, v := range r.Get(key) {
+		out = append(out, string(v.Value))
+	}
+	return out
+}
+
+// drain takes the whole outbox and returns it as it arrives at a peer.
+func drain(t *testing.T, r *replica.Replica) replica.Delta {
+	t.Helper()
+	d, _ := r.Drain(1 << 20)
+	require.Zero(t, r.Pending())
+	return wire(t, d)
+}
+
+// wire sends d through its encoding.
+func wire(t *testing.T, d replica.Delta) replica.Delta {
+	t.Helper()
+	parsed, err := replica.ParseDelta(d.AppendBinary(nil))
+	require.NoError(t, err)
+	return parsed
+}
+
+func receive(t *testing.T, r *replica.Replica, d replica.Delta) []string {
+	t.Helper()
+	changed, err := r.Receive(d)
+	require.NoError(t, err)
+	return changed
+}
+
+// send drains from into every one of to.
+func send(t *testing.T, from *replica.Replica, to ...*replica.Replica) {
+	t.Helper()
+	d := drain(t, from)
+	for _, r := range to {
+		receive(t, r, d)
+	}
+}
+
+// transfer is one transfer that a test takes step by step.
+type transfer struct {
+	from, to *replica.Replica
+	plan     *replica.Plan
+	intake   *replica.Intake
+	next     int
+}
+
+// begin plans what to lacks of from.
+func begin(from, to *replica.Replica, full bool) *transfer {
+	plan := from.Plan(to.Clock(), full)
+	if plan == nil {
+		return nil
+	}
+	return &transfer{from: from, to: to, plan: plan, intake: replica.NewIntake(plan.Full)}
+}
+
+// chunks takes all chunks that are left.
+func (x *transfer) chunks(t *testing.T) {
+	t.Helper()
+	for x.next < len(x.plan.Keys) {
+		var d replica.Delta
+		d, x.next = x.from.Chunk(x.plan, x.next, 64)
+		_, err := x.to.TakeChunk(x.intake, wire(t, d))
+		require.NoError(t, err)
+	}
+}
+
+// end takes the last message.
+func (x *transfer) end(t *testing.T) []string {
+	t.Helper()
+	c0, dots, err := replica.ParseEnd(replica.AppendEnd(nil, x.plan.Clock, x.plan.Dots))
+	require.NoError(t, err)
+	changed, err := x.to.Finish(x.intake, c0, dots)
+	require.NoError(t, err)
+	return changed
+}
+
+// pull brings to everything that it lacks of from.
+func pull(t *testing.T, from, to *replica.Replica, full bool) {
+	t.Helper()
+	if x := begin(from, to, full); x != nil {
+		x.chunks(t)
+		x.end(t)
+	}
+}
+
+// requireSame checks that the replicas know and hold the same.
+func requireSame(t *testing.T, a, b *replica.Replica) {
+	t.Helper()
+	require.True(t, a.Clock().Equal(b.Clock()), "%v and %v", a.Clock(), b.Clock())
+	require.Equal(t, a.ClockHash(), b.ClockHash())
+	require.Equal(t, a.Sum(), b.Sum())
+	require.Equal(t, contents(a), contents(b))
+}
+
+func contents(r *replica.Replica) map[string][]replica.Version {
+	return maps.Collect(r.All())
+}
