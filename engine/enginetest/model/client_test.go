@@ -1,0 +1,128 @@
+package model_test
+
+import (
+	"errors"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// write is one write of a client at a ready node.
+func (s *sim) write() {
+	n := pick(s, s.nodes)
+	if !n.ready {
+		return
+	}
+	t := s.context(n, pick(s, s.keys))
+	isDelete := s.chance(0.25)
+	if isDelete && s.wrong.deleting != nil {
+		s.wrong.deleting(s, n, t)
+		return
+	}
+	s.apply(n, t, replica.Write{
+		Key: t.key, Value: []byte(pick(s, []string{"a", "b", "c", ""})), Delete: isDelete, Context: t.ctx, IfCovered: s.chance(0.15),
+		Now: clock.Timestamp(s.steps + s.rand.IntN(100)),
+	})
+}
+
+// context returns what the client knows of the key: everything, nothing, what it just read here or at another node, or what it read some time.
+func (s *sim) context(n *node, key string) token {
+	var t token
+	switch x := s.rand.Float64(); {
+	case x < 0.25:
+		return token{key: key, known: n.known[key]}
+	case x < 0.35:
+		return token{key: key, ctx: clock.Context{}}
+	case x < 0.6:
+		t = n.read(key)
+	case x < 0.85 || len(s.tokens) == 0:
+		t = pick(s, s.nodes).read(key)
+	default:
+		t = pick(s, s.tokens)
+	}
+	if s.chance(0.3) {
+		s.tokens = append(s.tokens, t)
+	}
+	return t
+}
+
+// apply does the write and holds its outcome against the oracle.
+func (s *sim) apply(n *node, t token, w replica.Write) {
+	before := n.rep.Get(w.Key)
+	refusal := n.rep.Check(w)
+	done, err := n.rep.Write(w)
+	switch {
+	case !errors.Is(err, refusal):
+		s.fail("Check says %v, Write says %v", refusal, err)
+	case errors.Is(err, replica.ErrConflict) != (w.IfCovered && s.showsUnseen(n, t)):
+		s.fail("conditional write of %s at %s with unseen versions %v: %v", w.Key, n.name, s.showsUnseen(n, t), err)
+	case errors.Is(err, replica.ErrConflict):
+		return
+	case err != nil:
+		s.fail("write %s at %s: %w", w.Key, n.name, err)
+	case done.New:
+		s.wrote(n, t, w, done.Dot)
+		s.checkStamp(n, w, done, before)
+	default:
+		s.checkNothingWritten(n, t, w)
+	}
+	s.check(n, w.Key, "write")
+	if s.err == nil && !done.Context.Equal(n.rep.Context(w.Key)) {
+		s.fail("write %s at %s returns context %v, a read %v", w.Key, n.name, done.Context, n.rep.Context(w.Key))
+	}
+}
+
+// wrote tells the oracle of a mutation.
+func (s *sim) wrote(n *node, t token, w replica.Write, d clock.Dot) {
+	s.stats["write"]++
+	e := s.ghost.add(event{dot: d, past: t.known, deleted: w.Delete, value: string(w.Value)})
+	n.known[w.Key] = n.known[w.Key].and(t.known).with(e)
+}
+
+// showsUnseen reports whether the node shows a version that the token has not seen.
+func (s *sim) showsUnseen(n *node, t token) bool {
+	for _, e := range s.ghost.maximal(n.known[t.key]) {
+		if !t.known.has(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkStamp checks that the stamp of a put exceeds those of all versions that were there.
+func (s *sim) checkStamp(n *node, w replica.Write, done replica.Written, before []replica.Version) {
+	if w.Delete {
+		return
+	}
+	var stamp clock.Timestamp
+	for _, v := range n.rep.Get(w.Key) {
+		if v.Dot == done.Dot {
+			stamp = v.Stamp
+		}
+	}
+	for _, v := range before {
+		if v.Stamp >= stamp {
+			s.fail("stamp %v of %v does not exceed %v of %v", stamp, done.Dot, v.Stamp, v.Dot)
+		}
+	}
+}
+
+// checkNothingWritten checks that a write which made no mutation had no effect to spread: its author knew nothing that the node did not know
+// (mutations that are lost for ever aside), and the state was what the write asked for.
+func (s *sim) checkNothingWritten(n *node, t token, w replica.Write) {
+	s.stats["write without effect"]++
+	shown := s.ghost.maximal(n.known[w.Key])
+	for _, e := range t.known.events() {
+		if !n.known[w.Key].has(e) && !s.lost[s.ghost.all[e].dot] {
+			s.fail("write of %s at %s made no mutation, though its context has event %d, which is news", w.Key, n.name, e)
+		}
+	}
+	for _, e := range shown {
+		switch {
+		case w.Delete && t.known.has(e):
+			s.fail("delete of %s at %s made no mutation, though it has seen version %d", w.Key, n.name, e)
+		case !w.Delete && (!t.known.has(e) || len(shown) != 1 || s.ghost.all[e].value != string(w.Value)):
+			s.fail("put of %s at %s made no mutation, though versions are %v", w.Key, n.name, shown)
+		}
+	}
+}

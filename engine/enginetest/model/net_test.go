@@ -1,0 +1,214 @@
+package model_test
+
+import (
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// drain broadcasts what a node has to say, or a part of it.
+func (s *sim) drain() {
+	s.drainNode(pick(s, s.nodes), s.weather.loss)
+}
+
+// drainNode broadcasts one frame; loss is the chance that a peer does not get it.
+func (s *sim) drainNode(n *node, loss float64) {
+	if n.rep.Pending() == 0 {
+		return
+	}
+	d, own := n.rep.Drain(1 + s.rand.IntN(600))
+	for _, dot := range own {
+		if !n.rep.Knows(n.id, dot) {
+			s.fail("drain at %s: own mutation %v is not in the clock", n.name, dot)
+		}
+	}
+	frame := d.AppendBinary(nil)
+	for _, m := range s.nodes {
+		if m == n || s.split[m.name] != s.split[n.name] || s.chance(loss) {
+			continue
+		}
+		msg := message{from: n.id, to: m.id, bytes: frame, known: n.snapshot(d)}
+		s.net = append(s.net, msg)
+		if s.chance(0.05) {
+			s.net = append(s.net, msg)
+		}
+	}
+}
+
+// deliver takes any frame off the network and gives it to its receiver, unless that is gone or takes the sender for replaced.
+func (s *sim) deliver() {
+	if len(s.net) == 0 {
+		return
+	}
+	i := s.rand.IntN(len(s.net))
+	msg := s.net[i]
+	s.net[i] = s.net[len(s.net)-1]
+	s.net = s.net[:len(s.net)-1]
+	n := s.byID(msg.to)
+	if n == nil || n.gone[msg.from] {
+		return
+	}
+	s.receive(n, msg)
+}
+
+func (s *sim) receive(n *node, msg message) {
+	d := s.parse(msg.bytes)
+	if s.wrong.sent != nil {
+		d = s.wrong.sent(n, d)
+	}
+	_, err := n.rep.Receive(d)
+	if err != nil {
+		s.fail("receive at %s: %w", n.name, err)
+		return
+	}
+	n.learn(msg.known)
+	for key := range msg.known {
+		s.check(n, key, "receive")
+	}
+	dots := dotsOf(d)
+	n.rep.WitnessDots(msg.from, dots)
+	if from := s.byID(msg.from); from != nil && s.connected(from, n) && s.chance(0.5) {
+		from.rep.WitnessDots(n.id, dots)
+	}
+}
+
+func (s *sim) parse(frame []byte) replica.Delta {
+	d, err := replica.ParseDelta(frame)
+	if err != nil {
+		s.fail("parse: %w", err)
+	}
+	return d
+}
+
+// dotsOf returns all mutations that a receiver has once it has taken d.
+func dotsOf(d replica.Delta) []clock.Dot {
+	var dots []clock.Dot
+	for _, p := range d.Objects {
+		for _, v := range p.Object.Versions {
+			dots = append(dots, v.Dot)
+		}
+		dots = append(dots, p.Dots...)
+	}
+	return dots
+}
+
+// ask lets a node ask another one for what it lacks.
+func (s *sim) ask() {
+	n, peer := pick(s, s.nodes), pick(s, s.nodes)
+	s.askPeer(n, peer, !n.ready || s.chance(0.03))
+}
+
+func (s *sim) askPeer(n, peer *node, full bool) {
+	if n == peer || n.pull != nil || !peer.ready || !s.connected(n, peer) {
+		return
+	}
+	n.pull = &pull{peer: peer.id, theirs: n.rep.Clock(), full: full}
+}
+
+// askFull makes n ask for everything at once, instead of what it asked for before.
+func (n *node) askFull(peer *node) {
+	n.pull = &pull{peer: peer.id, theirs: n.rep.Clock(), full: true}
+}
+
+// transfer takes one transfer a step further, or breaks it off.
+func (s *sim) transfer() {
+	var busy []*node
+	for _, n := range s.nodes {
+		if n.pull != nil {
+			busy = append(busy, n)
+		}
+	}
+	if len(busy) == 0 {
+		return
+	}
+	n := pick(s, busy)
+	if s.chance(s.weather.abort) {
+		s.stats["aborted"]++
+		n.pull = nil
+		return
+	}
+	s.pullStep(n)
+}
+
+func (s *sim) pullStep(n *node) {
+	peer := s.byID(n.pull.peer)
+	switch {
+	case peer == nil || !s.connected(n, peer):
+		s.stats["aborted"]++
+		n.pull = nil
+	case n.pull.plan == nil:
+		s.plan(n, peer)
+	case n.pull.next < len(n.pull.plan.Keys):
+		s.chunk(n, peer)
+	default:
+		s.finish(n, peer)
+	}
+}
+
+func (s *sim) plan(n, peer *node) {
+	p := n.pull
+	p.plan = peer.rep.Plan(p.theirs, p.full)
+	if p.plan == nil {
+		n.pull = nil
+		return
+	}
+	if p.plan.Full && !p.full {
+		s.stats["fell back to full"]++
+	}
+	if s.wrong.plan != nil {
+		s.wrong.plan(p.plan)
+	}
+	p.intake = replica.NewIntake(p.plan.Full)
+	p.known = map[string]history{}
+	if p.plan.Full {
+		s.stats["full"]++
+		for _, key := range s.keys {
+			p.known[key] = peer.known[key]
+		}
+	}
+	if s.wrong.planned != nil {
+		s.wrong.planned(s, peer, n)
+	}
+}
+
+func (s *sim) chunk(n, peer *node) {
+	p := n.pull
+	d, next := peer.rep.Chunk(p.plan, p.next, 1+s.rand.IntN(400))
+	known := peer.snapshot(d)
+	d = s.parse(d.AppendBinary(nil))
+	if s.wrong.chunk != nil {
+		d = s.wrong.chunk(n, d)
+	}
+	p.next = next
+	for range 1 + s.rand.IntN(20)/19 {
+		if _, err := n.rep.TakeChunk(p.intake, d); err != nil {
+			s.fail("chunk at %s: %w", n.name, err)
+		}
+	}
+	n.learn(known)
+	for key := range known {
+		delete(p.known, key)
+		s.check(n, key, "chunk")
+	}
+}
+
+func (s *sim) finish(n, peer *node) {
+	p := n.pull
+	n.pull = nil
+	last := p.plan.Clock
+	if s.wrong.finalClock != nil {
+		last = s.wrong.finalClock(peer, p.plan)
+	}
+	c0, dots, err := replica.ParseEnd(replica.AppendEnd(nil, last, p.plan.Dots))
+	if err != nil {
+		s.fail("parse end: %w", err)
+		return
+	}
+	if _, err := n.rep.Finish(p.intake, c0, dots); err != nil {
+		s.fail("finish at %s: %w", n.name, err)
+	}
+	n.learn(p.known)
+	n.ready = true
+	s.stats["transfer"]++
+	witness(n, peer)
+	s.checkAll(n, "finish")
+}

@@ -1,0 +1,129 @@
+package model_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// node is one node of the simulated cluster.
+type node struct {
+	name  string
+	id    clock.Actor
+	rep   *replica.Replica
+	known map[string]history // what the oracle says that this node knows of each key
+	ready bool
+
+	position int // how much of the membership log the node has applied
+	members  map[clock.Actor]bool
+	gone     map[clock.Actor]bool
+	pull     *pull
+}
+
+// pull is a transfer in progress at its receiver.
+type pull struct {
+	peer   clock.Actor
+	theirs clock.Clock // the receiver's clock when it asked
+	full   bool
+	plan   *replica.Plan
+	known  map[string]history // what the sender knew when it planned
+	next   int
+	intake *replica.Intake
+}
+
+// record is one entry of the membership log, which every node applies in order, at its own pace.
+type record struct {
+	kind  string // join, evict, seal
+	actor clock.Actor
+	entry clock.Entry
+}
+
+// token is a context that a client read and may use anywhere, any time later.
+type token struct {
+	key   string
+	ctx   clock.Context
+	known history
+}
+
+// message is a frame on the network.
+type message struct {
+	from, to clock.Actor
+	bytes    []byte
+	known    map[string]history // what the sender knew of the frame's keys
+}
+
+func newNode(name string, id clock.Actor, o replica.Options) *node {
+	return &node{
+		name: name, id: id, rep: replica.New(id, o), known: map[string]history{},
+		members: map[clock.Actor]bool{}, gone: map[clock.Actor]bool{},
+	}
+}
+
+// read returns a token for the key.
+func (n *node) read(key string) token {
+	return token{key: key, ctx: n.rep.Context(key), known: n.known[key]}
+}
+
+// apply applies the log up to the given position.
+func (n *node) apply(log []record, upto int) {
+	for ; n.position < upto; n.position++ {
+		switch rec := log[n.position]; rec.kind {
+		case "join":
+			n.members[rec.actor] = true
+		case "evict":
+			delete(n.members, rec.actor)
+			n.gone[rec.actor] = true
+			n.rep.ForgetMember(rec.actor)
+			if n.pull != nil && n.pull.peer == rec.actor {
+				n.pull = nil
+			}
+		case "seal":
+			n.rep.Seal(rec.actor, rec.entry)
+		}
+	}
+}
+
+// known members, in a fixed order.
+func (n *node) knownMembers() []clock.Actor {
+	return slices.SortedFunc(maps.Keys(n.members), clock.Actor.Compare)
+}
+
+// snapshot returns what the node knows of the keys that travel in d.
+func (n *node) snapshot(d replica.Delta) map[string]history {
+	out := map[string]history{}
+	for _, p := range d.Objects {
+		out[p.Key] = n.known[p.Key]
+	}
+	return out
+}
+
+// learn adds what a peer knew of some keys.
+func (n *node) learn(known map[string]history) {
+	for key, h := range known {
+		n.known[key] = n.known[key].and(h)
+	}
+}
+
+// check compares what the node shows of the key with the oracle.
+func (n *node) check(g *ghost, key string) error {
+	want := g.maximal(n.known[key])
+	var got []int
+	for _, v := range n.rep.Get(key) {
+		e, ok := g.byDot[v.Dot]
+		switch {
+		case !ok:
+			return fmt.Errorf("node %s key %s: version %v was never written", n.name, key, v.Dot)
+		case g.all[e].value != string(v.Value):
+			return fmt.Errorf("node %s key %s: version %v has value %q, written was %q", n.name, key, v.Dot, v.Value, g.all[e].value)
+		}
+		got = append(got, e)
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("node %s/%s key %s: shows events %v, the oracle says %v", n.name, n.id.Short(), key, got, want)
+	}
+	return nil
+}

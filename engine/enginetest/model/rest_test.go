@@ -1,0 +1,118 @@
+package model_test
+
+import (
+	"slices"
+
+	"github.com/kvnode/kvnode/clock"
+)
+
+// quiesce heals the network, loses nothing any more and lets every node talk to every other until nothing is left to say. Then all nodes must be the
+// same, and nothing but the versions may be left.
+func (s *sim) quiesce() {
+	clear(s.split)
+	for range 40 {
+		s.round()
+		if s.err != nil {
+			return
+		}
+		if s.isAtRest() {
+			s.checkEnd()
+			return
+		}
+	}
+	s.fail("no rest after 40 rounds")
+}
+
+func (s *sim) round() {
+	for _, n := range s.nodes {
+		n.apply(s.log, len(s.log))
+		for n.rep.Pending() > 0 {
+			s.drainNode(n, 0)
+		}
+	}
+	for len(s.net) > 0 {
+		s.deliver()
+	}
+	for _, n := range s.nodes {
+		for _, peer := range s.nodes {
+			s.pullAll(n, peer)
+		}
+	}
+	for range s.unsealed() {
+		s.seal()
+	}
+	for _, n := range s.nodes {
+		for _, peer := range s.nodes {
+			if n != peer {
+				s.audit(n, peer)
+				witness(n, peer)
+			}
+		}
+		n.rep.Collect(n.knownMembers())
+	}
+}
+
+// pullAll does a whole transfer, after the one that is in progress.
+func (s *sim) pullAll(n, peer *node) {
+	for n.pull != nil && s.err == nil {
+		s.pullStep(n)
+	}
+	s.askPeer(n, peer, !n.ready)
+	for n.pull != nil && s.err == nil {
+		s.pullStep(n)
+	}
+}
+
+// isAtRest reports whether nothing waits to be sent, closed, applied or collected, and all clocks are equal.
+func (s *sim) isAtRest() bool {
+	if len(s.unsealed()) > 0 || len(s.net) > 0 {
+		return false
+	}
+	c := s.nodes[0].rep.Clock()
+	return !slices.ContainsFunc(s.nodes, func(n *node) bool {
+		return !n.ready || n.position < len(s.log) || n.rep.Pending() > 0 || n.rep.NumUnstable() > 0 || !n.rep.Clock().Equal(c)
+	})
+}
+
+func (s *sim) checkEnd() {
+	all := map[string]history{}
+	for _, n := range s.nodes {
+		for key, h := range n.known {
+			all[key] = all[key].and(h)
+		}
+	}
+	first := s.nodes[0].rep
+	for _, n := range s.nodes {
+		n.known = all
+		s.checkAll(n, "end")
+		if n.rep.Sum() != first.Sum() || n.rep.ClockHash() != first.ClockHash() {
+			s.fail("end: %s and %s have equal clocks and different sums", n.name, s.nodes[0].name)
+		}
+		s.checkClean(n)
+	}
+}
+
+// checkClean checks that only versions are left: no context, no trace of deleted keys, counts that are right.
+func (s *sim) checkClean(n *node) {
+	plan := n.rep.Plan(clock.Clock{}, true)
+	delta, _ := n.rep.Chunk(plan, 0, 1<<20)
+	var bytes, conflicts int
+	for _, p := range delta.Objects {
+		if len(p.Object.Context) > 0 || len(p.Object.Versions) == 0 || len(p.Dots) > 0 {
+			s.fail("end: %s keeps of %s: %+v", n.name, p.Key, p)
+		}
+		conflicts += min(len(p.Object.Versions), 2) / 2
+		bytes += len(p.Key)
+		for _, v := range p.Object.Versions {
+			bytes += len(v.Value)
+		}
+	}
+	listed := slices.Collect(n.rep.Conflicts())
+	if n.rep.Len() != len(plan.Keys) || n.rep.NumConflicts() != conflicts || len(listed) != conflicts || n.rep.Bytes() != int64(bytes) {
+		s.fail("end: %s counts %d keys, %d conflicts, %d bytes; there are %d, %d, %d",
+			n.name, n.rep.Len(), n.rep.NumConflicts(), n.rep.Bytes(), len(plan.Keys), conflicts, bytes)
+	}
+	if !slices.Equal(n.rep.Keys("", len(s.keys)), plan.Keys) {
+		s.fail("end: %s lists keys %v, it has %v", n.name, n.rep.Keys("", len(s.keys)), plan.Keys)
+	}
+}

@@ -1,0 +1,388 @@
+package model_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// wrong alters the protocol, to prove that the oracle would notice. The zero value is the protocol as it is.
+type wrong struct {
+	// sent alters a decoded delta of a mutation before the receiver takes it.
+	sent func(to *node, d replica.Delta) replica.Delta
+	// chunk alters a decoded chunk before the receiver takes it.
+	chunk func(to *node, d replica.Delta) replica.Delta
+	// planned is called once a transfer was planned.
+	planned func(s *sim, from, to *node)
+	// plan alters a plan.
+	plan func(p *replica.Plan)
+	// finalClock is the clock that ends a transfer.
+	finalClock func(from *node, p *replica.Plan) clock.Clock
+	// deleting replaces a delete by a client.
+	deleting func(s *sim, n *node, t token)
+	// weather replaces the random weather when it is set; the cluster is then three nodes with many keys.
+	weather        weather
+	sealBeforeFull bool // a node that starts closes the entries of dead actors at once
+	reuseActor     bool // a node that starts without memory goes on with its old actor
+}
+
+// weather is how rough a history is: chances for each frame, transfer step or step.
+type weather struct {
+	loss, abort, crash, restart, calm float64
+}
+
+// sim is one random history of one small cluster, in one goroutine; everything in it follows from the seed.
+type sim struct {
+	rand    *rand.Rand
+	options replica.Options
+	weather weather
+	wrong   wrong
+	err     error // the first violation
+
+	ghost  ghost
+	nodes  []*node
+	log    []record
+	net    []message
+	split  map[string]bool // the nodes on the other side of the partition
+	tokens []token
+	keys   []string
+	lost   map[clock.Dot]bool // mutations that a closed entry left out
+	steps  int
+	actors uint64
+	stats  map[string]int
+}
+
+func newSim(seed uint64, w wrong) *sim {
+	r := rand.New(rand.NewPCG(seed, 0x6b766e6f6465))
+	s := &sim{
+		rand: r, wrong: w, split: map[string]bool{}, lost: map[clock.Dot]bool{}, stats: map[string]int{},
+		ghost:   ghost{byDot: map[clock.Dot]int{}},
+		options: replica.Options{Ordered: r.IntN(2) == 0, MaxDotKeys: []int{0, 0, 0, 4}[r.IntN(4)]},
+	}
+	s.weather = weather{
+		loss: pick(s, []float64{0.02, 0.15, 0.6}), abort: pick(s, []float64{0.01, 0.05, 0.3}),
+		crash: pick(s, []float64{0.002, 0.008, 0.02}), restart: pick(s, []float64{0.001, 0.005}), calm: pick(s, []float64{0, 0.005, 0.02}),
+	}
+	numKeys, numNodes := 1+r.IntN(4), 3+r.IntN(3)
+	if w.weather != (weather{}) {
+		s.weather, numKeys, numNodes = w.weather, 24, 3
+	}
+	for i := range numKeys {
+		s.keys = append(s.keys, "k"+strconv.Itoa(i))
+	}
+	for i := range numNodes {
+		s.boot("n"+strconv.Itoa(i), nil)
+	}
+	return s
+}
+
+// run plays steps random steps, lets the cluster come to rest, and returns the first violation.
+func (s *sim) run(steps int) error {
+	for range steps {
+		if s.err != nil {
+			return s.err
+		}
+		s.steps++
+		s.step()
+	}
+	s.quiesce()
+	return s.err
+}
+
+func (s *sim) fail(format string, args ...any) {
+	if s.err == nil {
+		s.err = fmt.Errorf("step %d: "+format, append([]any{s.steps}, args...)...)
+	}
+}
+
+func (s *sim) check(n *node, key, when string) {
+	if err := n.check(&s.ghost, key); err != nil {
+		s.fail("%s: %w", when, err)
+	}
+}
+
+func (s *sim) checkAll(n *node, when string) {
+	for _, key := range s.keys {
+		s.check(n, key, when)
+	}
+}
+
+func (s *sim) chance(p float64) bool {
+	return s.rand.Float64() < p
+}
+
+func pick[T any](s *sim, from []T) T {
+	return from[s.rand.IntN(len(from))]
+}
+
+// actor mints the next actor. Its bytes are scattered, so that their order is not that of the births.
+func (s *sim) actor() clock.Actor {
+	s.actors++
+	var b [clock.ActorSize]byte
+	binary.BigEndian.PutUint64(b[:], s.actors*0x9e3779b97f4a7c15)
+	binary.BigEndian.PutUint64(b[8:], s.actors)
+	return clock.ActorFrom(b)
+}
+
+// byID returns the node whose incarnation is id, or nil.
+func (s *sim) byID(id clock.Actor) *node {
+	for _, n := range s.nodes {
+		if n.id == id {
+			return n
+		}
+	}
+	return nil
+}
+
+// connected reports whether the nodes can talk: they are on the same side, and none takes the other for replaced.
+func (s *sim) connected(a, b *node) bool {
+	return s.split[a.name] == s.split[b.name] && !a.gone[b.id] && !b.gone[a.id]
+}
+
+// others returns the ready nodes besides n.
+func (s *sim) others(n *node) []*node {
+	var out []*node
+	for _, m := range s.nodes {
+		if m != n && m.ready {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// step does one random thing.
+func (s *sim) step() {
+	type action struct {
+		weight float64
+		do     func()
+	}
+	actions := []action{
+		{0.26, s.write},
+		{0.09, s.drain},
+		{0.22, s.deliver},
+		{0.08, s.ask},
+		{0.15, s.transfer},
+		{0.06, s.applyLog},
+		{0.02, s.collect},
+		{0.03, s.seal},
+		{0.015, s.partition},
+		{0.02, s.gossip},
+		{s.weather.crash, s.crash},
+		{s.weather.restart, s.restart},
+		{s.weather.calm, s.calm},
+	}
+	x := s.rand.Float64()
+	for _, a := range actions {
+		if x -= a.weight; x < 0 {
+			a.do()
+			return
+		}
+	}
+}
+
+// boot starts a node without memory, in place of old if that is not nil.
+func (s *sim) boot(name string, old *node) {
+	id := s.actor()
+	if old != nil && s.wrong.reuseActor {
+		id = old.id
+	}
+	n := newNode(name, id, s.options)
+	if old == nil || id != old.id {
+		s.replace(old, n)
+	}
+	if old == nil {
+		s.nodes = append(s.nodes, n)
+	} else {
+		s.nodes[indexOf(s.nodes, old)] = n
+	}
+	if s.wrong.sealBeforeFull {
+		s.closeEarly(n)
+	}
+	n.apply(s.log, len(s.log))
+	n.ready = len(s.others(n)) == 0
+}
+
+// closeEarly makes the node adopt the closed entries of dead actors before it has their values.
+func (s *sim) closeEarly(n *node) {
+	var c clock.Clock
+	for _, rec := range s.log {
+		if rec.kind == "seal" {
+			c.Seal(rec.actor, rec.entry.Max())
+		}
+	}
+	if _, err := n.rep.Finish(replica.NewIntake(false), c, nil); err != nil {
+		s.fail("close early: %w", err)
+	}
+}
+
+func indexOf(nodes []*node, n *node) int {
+	for i := range nodes {
+		if nodes[i] == n {
+			return i
+		}
+	}
+	panic("model: node is not in the cluster")
+}
+
+// replace writes into the log that n stands for a new incarnation; old, if any, is dead.
+func (s *sim) replace(old, n *node) {
+	if old != nil {
+		s.log = append(s.log, record{kind: "evict", actor: old.id})
+	}
+	s.log = append(s.log, record{kind: "join", actor: n.id})
+}
+
+// crash ends a node and its memory; it comes back empty.
+func (s *sim) crash() {
+	n := pick(s, s.nodes)
+	if len(s.others(n)) == 0 {
+		return
+	}
+	s.stats["crash"]++
+	s.boot(n.name, n)
+}
+
+// restart ends a node but hands its replica to the next incarnation.
+func (s *sim) restart() {
+	n := pick(s, s.nodes)
+	if !n.ready {
+		return
+	}
+	s.stats["restart"]++
+	old := *n
+	n.id = s.actor()
+	n.pull = nil
+	s.replace(&old, n)
+	n.rep.Adopt(n.id)
+	n.apply(s.log, len(s.log))
+	n.ready = len(s.others(n)) == 0 || s.chance(0.5)
+	s.checkAll(n, "restart")
+}
+
+func (s *sim) partition() {
+	if len(s.split) > 0 {
+		clear(s.split)
+		return
+	}
+	for _, n := range s.nodes {
+		if s.chance(0.4) {
+			s.split[n.name] = true
+		}
+	}
+}
+
+// calm lets the nodes talk until most of what happened is known to all, if they are not split.
+func (s *sim) calm() {
+	if len(s.split) == 0 {
+		s.stats["calm"]++
+		s.round()
+	}
+}
+
+func (s *sim) applyLog() {
+	n := pick(s, s.nodes)
+	n.apply(s.log, min(len(s.log), n.position+1+s.rand.IntN(4)))
+	s.checkAll(n, "log")
+}
+
+func (s *sim) collect() {
+	n := pick(s, s.nodes)
+	s.stats["collected"] += n.rep.Collect(n.knownMembers())
+}
+
+func (s *sim) gossip() {
+	a, b := pick(s, s.nodes), pick(s, s.nodes)
+	if a != b && s.connected(a, b) {
+		s.audit(a, b)
+		witness(a, b)
+	}
+}
+
+// audit compares the sums of two nodes with equal clocks. They are the same, unless a log is so short that it has dropped mutations which peers
+// still lacked: then a full transfer each way must make them so.
+func (s *sim) audit(a, b *node) {
+	if a.rep.Sum() == b.rep.Sum() || !a.rep.Clock().Equal(b.rep.Clock()) {
+		return
+	}
+	if s.options.MaxDotKeys == 0 {
+		s.fail("%s and %s have equal clocks and different sums", a.name, b.name)
+	}
+	if !a.ready || !b.ready {
+		return
+	}
+	s.stats["audit"]++
+	for range 2 {
+		a.askFull(b)
+		for a.pull != nil && s.err == nil {
+			s.pullStep(a)
+		}
+		a, b = b, a
+	}
+}
+
+// witness tells both nodes what the other has.
+func witness(a, b *node) {
+	a.rep.Witness(b.id, b.rep.Clock())
+	b.rep.Witness(a.id, a.rep.Clock())
+}
+
+// seal closes the entry of a dead actor if every member, reachable or not, has applied all changes of the membership, takes no transfer and reports
+// the same entry.
+func (s *sim) seal() {
+	dead := s.unsealed()
+	if len(dead) == 0 {
+		return
+	}
+	a := pick(s, dead)
+	for _, n := range s.nodes {
+		if !n.ready || n.pull != nil || n.position < s.lastChange() || !n.rep.Clock().Entry(a).Equal(s.nodes[0].rep.Clock().Entry(a)) {
+			return
+		}
+	}
+	e := s.nodes[0].rep.Clock().Entry(a).Clone()
+	s.log = append(s.log, record{kind: "seal", actor: a, entry: e})
+	s.stats["seal"]++
+	if s.steps < stepsPerHistory {
+		s.stats["seal in history"]++
+	}
+	if len(e.Ext) > 0 {
+		s.stats["seal with gap"]++
+	}
+	for d := range s.ghost.byDot {
+		if d.Actor == a && !e.Has(d.Counter) {
+			s.lost[d] = true
+		}
+	}
+}
+
+// unsealed returns the dead actors whose entries are not closed.
+func (s *sim) unsealed() []clock.Actor {
+	sealed := map[clock.Actor]bool{}
+	for _, rec := range s.log {
+		if rec.kind == "seal" {
+			sealed[rec.actor] = true
+		}
+	}
+	var out []clock.Actor
+	for _, rec := range s.log {
+		if rec.kind == "evict" && !sealed[rec.actor] {
+			out = append(out, rec.actor)
+		}
+	}
+	return out
+}
+
+// lastChange returns the position in the log after the last change of the membership.
+func (s *sim) lastChange() int {
+	last := 0
+	for i, rec := range s.log {
+		if rec.kind != "seal" {
+			last = i + 1
+		}
+	}
+	return last
+}

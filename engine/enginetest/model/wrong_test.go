@@ -1,0 +1,127 @@
+package model_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+	"github.com/stretchr/testify/require"
+)
+
+// TestOracleNoticesWrongProtocols proves that the histories can tell right from wrong: each of these is a mistake that is easily made, and that
+// most histories forgive.
+func TestOracleNoticesWrongProtocols(t *testing.T) {
+	storm := weather{loss: 1, abort: 0.3, crash: 0.003}
+	for _, c := range []struct {
+		name  string
+		wrong wrong
+		first uint64 // the first history to try; one soon after it notices
+	}{
+		{"a node without memory keeps its actor", wrong{reuseActor: true}, 1},
+		{"a remote object is filled with the local clock", wrong{sent: fillFromReceiver, chunk: fillFromReceiver}, 1},
+		{"the local object is filled after the new dots are added", wrong{sent: dotsFirst, chunk: dotsFirst}, 1},
+		{"the sender's clock is adopted before its objects", wrong{planned: adoptEarly}, 1},
+		{"the sender's clock of the end is adopted", wrong{finalClock: func(from *node, _ *replica.Plan) clock.Clock { return from.rep.Clock() }}, 1},
+		{"objects travel without the dots of what they have seen", wrong{sent: withoutDots, chunk: withoutDots}, 570},
+		{"only chunks travel without the dots of what they have seen", wrong{chunk: withoutDots, weather: storm}, 590},
+		{"a delete makes no dot", wrong{deleting: deleteWithoutDot}, 1},
+		{"mutations whose keys are unknown are skipped", wrong{plan: skipUnknown}, 1},
+		{"a full transfer mentions no absent keys", wrong{planned: pretendPartial}, 1},
+		{"the log is collected without asking the members", wrong{planned: collectAlone, weather: storm}, 4340},
+		{"entries of dead actors are closed before their values are here", wrong{sealBeforeFull: true}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := c.first; seed < c.first+6000; seed++ {
+				if err := newSim(seed, c.wrong).run(stepsPerHistory); err != nil {
+					t.Logf("seed %d: %v", seed, err)
+					return
+				}
+			}
+			require.Fail(t, "no history notices")
+		})
+	}
+}
+
+func fillFromReceiver(to *node, d replica.Delta) replica.Delta {
+	d.Base = to.rep.Clock().Bases()
+	return covered(d)
+}
+
+// covered lets contexts cover their versions, which a replica insists on.
+func covered(d replica.Delta) replica.Delta {
+	for i, p := range d.Objects {
+		ctx := clock.Context{}
+		ctx.Join(p.Object.Context)
+		for _, v := range p.Object.Versions {
+			ctx[v.Dot.Actor] = max(ctx[v.Dot.Actor], v.Dot.Counter)
+		}
+		d.Objects[i].Object.Context = ctx
+	}
+	return d
+}
+
+func dotsFirst(to *node, d replica.Delta) replica.Delta {
+	early := replica.Delta{}
+	for _, p := range d.Objects {
+		dots := p.Dots
+		for _, v := range p.Object.Versions {
+			dots = append(slices.Clip(dots), v.Dot)
+		}
+		early.Objects = append(early.Objects, replica.Packed{Key: p.Key, Dots: dots})
+	}
+	if _, err := to.rep.Receive(early); err != nil {
+		return replica.Delta{}
+	}
+	return d
+}
+
+func withoutDots(_ *node, d replica.Delta) replica.Delta {
+	for i := range d.Objects {
+		d.Objects[i].Dots = nil
+	}
+	return d
+}
+
+func adoptEarly(s *sim, _, to *node) {
+	if _, err := to.rep.Finish(replica.NewIntake(false), to.pull.plan.Clock, to.pull.plan.Dots); err != nil {
+		s.fail("adopt early: %w", err)
+	}
+}
+
+// deleteWithoutDot removes what the token covers here and at all peers, and leaves no trace of having done so.
+func deleteWithoutDot(s *sim, n *node, t token) {
+	ctx := t.ctx
+	if ctx == nil {
+		ctx = n.rep.Context(t.key)
+	}
+	e := s.ghost.add(event{past: t.known, deleted: true})
+	n.known[t.key] = n.known[t.key].and(t.known).with(e)
+	frame := replica.Delta{Base: clock.Context{}, Objects: []replica.Packed{{Key: t.key, Object: replica.Object{Context: ctx}}}}
+	if _, err := n.rep.Receive(frame); err != nil {
+		s.fail("delete without dot: %w", err)
+	}
+	s.check(n, t.key, "delete without dot")
+	for _, m := range s.nodes {
+		if m != n && s.connected(m, n) {
+			s.net = append(s.net, message{from: n.id, to: m.id, bytes: frame.AppendBinary(nil), known: n.snapshot(frame)})
+		}
+	}
+}
+
+func skipUnknown(p *replica.Plan) {
+	if p.Full {
+		p.Full, p.Keys = false, nil
+	}
+}
+
+// pretendPartial ends a full transfer as if it were one of some keys.
+func pretendPartial(_ *sim, _, to *node) {
+	to.pull.intake = replica.NewIntake(false)
+}
+
+// collectAlone drops from the log what the node itself has, without asking the members.
+func collectAlone(_ *sim, from, _ *node) {
+	from.rep.Collect(nil)
+}
