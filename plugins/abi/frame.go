@@ -1,0 +1,137 @@
+package abi
+
+import "encoding/binary"
+
+// Sibling is one version of the key in conflict. Its value belongs to whoever made the frame.
+type Sibling struct {
+	Value []byte
+	// Time is the version's hybrid time, Origin the first 8 bytes of the actor that wrote it.
+	Time, Origin uint64
+	// Deleted says that this version is a delete; Value is empty then.
+	Deleted bool
+}
+
+// Frame is the input of one call.
+type Frame struct {
+	Key []byte
+	// Versions ascend by (Time, Origin) and are unique, so the last is the newest.
+	Versions []Sibling
+	// Now is the time of the newest version, never a clock's.
+	Now uint64
+	// Seed is the same on every node for the same input.
+	Seed uint64
+}
+
+// Size returns how many bytes Encode writes. It may exceed what a guest can address; the caller checks that.
+func (f *Frame) Size() uint64 {
+	size := align(HeaderBytes + VersionBytes*uint64(len(f.Versions)) + uint64(len(f.Key)))
+	for i := range f.Versions {
+		size = align(size + uint64(len(f.Versions[i].Value)))
+	}
+	return size
+}
+
+// Encode writes the frame into buf, which begins at the guest address addr. Every byte of the frame is written, the
+// outputs and the gaps with zeros. It panics when buf is shorter than Size or addr+Size exceeds 32 bits.
+func (f *Frame) Encode(buf []byte, addr uint32) {
+	size := f.Size()
+	if size > uint64(len(buf)) || uint64(addr)+size > 1<<32 {
+		panic("abi: frame does not fit its buffer")
+	}
+	clear(buf[:HeaderBytes])
+	w := writer{buf: buf[:size], addr: addr, at: HeaderBytes + VersionBytes*len(f.Versions)}
+	w.u32(OffSize, uint32(size))
+	w.u32(OffVersions, uint32(len(f.Versions)))
+	w.bytes(OffKey, f.Key)
+	w.u64(OffNow, f.Now)
+	w.u64(OffSeed, f.Seed)
+	for i := range f.Versions {
+		w.version(HeaderBytes+VersionBytes*i, &f.Versions[i])
+	}
+}
+
+// writer fills the fixed part of a frame by offset and appends the blobs that it points to at at.
+type writer struct {
+	buf  []byte
+	addr uint32
+	at   int
+}
+
+func (w *writer) u32(off int, v uint32) { binary.LittleEndian.PutUint32(w.buf[off:], v) }
+func (w *writer) u64(off int, v uint64) { binary.LittleEndian.PutUint64(w.buf[off:], v) }
+
+// bytes appends b, pads it, and writes its pointer and length at off.
+func (w *writer) bytes(off int, b []byte) {
+	w.u32(off, w.addr+uint32(w.at))
+	w.u32(off+4, uint32(len(b)))
+	end := w.at + copy(w.buf[w.at:], b)
+	w.at = int(align(uint64(end)))
+	clear(w.buf[end:w.at])
+}
+
+func (w *writer) version(off int, v *Sibling) {
+	w.u64(off+OffVersionTime, v.Time)
+	w.u64(off+OffVersionOrigin, v.Origin)
+	w.bytes(off+OffVersionValue, v.Value)
+	w.u64(off+OffVersionFlags, 0)
+	if v.Deleted {
+		w.u32(off+OffVersionFlags, FlagDelete)
+	}
+}
+
+// Decode reads the frame at the start of buf, which begins at the guest address addr. The result aliases buf. It
+// returns ErrFrame for bytes that no host writes: pointers outside the frame, or more versions than there is room for.
+func Decode(buf []byte, addr uint32) (Frame, error) {
+	if len(buf) < HeaderBytes {
+		return Frame{}, explain(ErrFrame, "bytes", uint64(len(buf)))
+	}
+	size := binary.LittleEndian.Uint32(buf[OffSize:])
+	if size < HeaderBytes || uint64(size) > uint64(len(buf)) {
+		return Frame{}, explain(ErrFrame, "size", uint64(size))
+	}
+	r := reader{buf: buf[:size], addr: addr}
+	n := r.u32(OffVersions)
+	if uint64(n) > uint64(size-HeaderBytes)/VersionBytes {
+		return Frame{}, explain(ErrFrame, "versions", uint64(n))
+	}
+	f := Frame{Key: r.bytes(OffKey), Now: r.u64(OffNow), Seed: r.u64(OffSeed), Versions: make([]Sibling, n)}
+	for i := range f.Versions {
+		f.Versions[i] = r.version(HeaderBytes + VersionBytes*i)
+	}
+	if r.err != nil {
+		return Frame{}, r.err
+	}
+	return f, nil
+}
+
+// reader reads a frame by offset; err is the first pointer that led outside.
+type reader struct {
+	buf  []byte
+	addr uint32
+	err  error
+}
+
+func (r *reader) u32(off int) uint32 { return binary.LittleEndian.Uint32(r.buf[off:]) }
+func (r *reader) u64(off int) uint64 { return binary.LittleEndian.Uint64(r.buf[off:]) }
+
+func (r *reader) bytes(off int) []byte {
+	ptr, n := uint64(r.u32(off)), uint64(r.u32(off+4))
+	from := ptr - uint64(r.addr)
+	if ptr < uint64(r.addr) || from+n > uint64(len(r.buf)) {
+		r.err = explain(ErrFrame, "pointer", ptr)
+		return nil
+	}
+	return r.buf[from : from+n : from+n]
+}
+
+func (r *reader) version(off int) Sibling {
+	return Sibling{
+		Time:    r.u64(off + OffVersionTime),
+		Origin:  r.u64(off + OffVersionOrigin),
+		Value:   r.bytes(off + OffVersionValue),
+		Deleted: r.u32(off+OffVersionFlags)&FlagDelete != 0,
+	}
+}
+
+// align rounds up to the next multiple of Align.
+func align(n uint64) uint64 { return (n + Align - 1) &^ (Align - 1) }

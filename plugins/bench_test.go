@@ -1,0 +1,62 @@
+package plugins_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/plugins"
+	"github.com/kvnode/kvnode/plugins/examples"
+	"github.com/kvnode/kvnode/plugins/plugintest"
+)
+
+// carts is a conflict of two small carts.
+func carts() plugins.Input {
+	return plugins.Input{Key: []byte("cart:42"), Versions: []plugins.Version{
+		{Value: []byte(`{"lines":[{"sku":"apple","qty":1},{"sku":"pear","qty":2}]}`), Time: 1, Origin: 1},
+		{Value: []byte(`{"lines":[{"sku":"apple","qty":3},{"sku":"plum","qty":2}]}`), Time: 2, Origin: 2},
+	}}
+}
+
+func BenchmarkResolve(b *testing.B) {
+	for name, module := range map[string][]byte{
+		"wat newest": examples.Newest(), "c union": examples.Union(), "go cart": examples.Cart(),
+		"go newest": plugintest.BuildGo(b, "testdata/modules/gonewest"),
+	} {
+		b.Run(name, func(b *testing.B) {
+			m := load(b, module, plugins.Limits{})
+			in := carts()
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := m.Resolve(b.Context(), in)
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// BenchmarkTrap is the longest that a handler can hold up the process with the default fuel.
+func BenchmarkTrap(b *testing.B) {
+	m := load(b, examples.Loop(), plugins.Limits{})
+	in := carts()
+	for b.Loop() {
+		_, err := m.Resolve(b.Context(), in)
+		require.Error(b, err)
+	}
+}
+
+func BenchmarkLoadGoModule(b *testing.B) {
+	module := plugintest.BuildGo(b, "testdata/modules/gonewest")
+	for name, dir := range map[string]string{"cold": "", "cached": b.TempDir()} {
+		b.Run(name, func(b *testing.B) {
+			h, err := plugins.NewHost(plugins.Config{CacheDir: dir})
+			require.NoError(b, err)
+			_, err = h.Check(b.Context(), module, plugins.Limits{})
+			require.NoError(b, err)
+			for b.Loop() {
+				_, err := h.Check(b.Context(), module, plugins.Limits{})
+				require.NoError(b, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,132 @@
+package plugins
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/kvnode/kvnode/plugins/abi"
+)
+
+// linesPerSecond is how many lines of one module reach the log in a second; the others are counted.
+const linesPerSecond = 20
+
+// throttle passes the log lines of one module on, so many in a second. It is safe for concurrent use.
+type throttle struct {
+	logger *slog.Logger
+	now    func() time.Time
+
+	mu      sync.Mutex
+	second  time.Time // when the running second began
+	lines   int       // in this second
+	dropped int       // not yet reported
+}
+
+// say logs one line of a handler, or counts it.
+func (t *throttle) say(level slog.Level, text string) {
+	pass, dropped := t.admit()
+	if dropped > 0 {
+		t.logger.Warn("handler log lines dropped", "lines", dropped)
+	}
+	if pass {
+		t.logger.Log(context.Background(), level, "handler says", "text", text)
+	}
+}
+
+// admit counts one line. It returns whether to log it, and how many were dropped before it and are to be reported now.
+func (t *throttle) admit() (pass bool, dropped int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := t.now(); now.Sub(t.second) >= time.Second {
+		t.second, t.lines = now, 0
+		dropped, t.dropped = t.dropped, 0
+	}
+	t.lines++
+	if t.lines > linesPerSecond {
+		t.dropped++
+		return false, dropped
+	}
+	return true, dropped
+}
+
+// console is where the text of one instance goes: whole lines to the log, and the first line of standard error in each
+// call to the reason of a trap.
+type console struct {
+	out *throttle
+	// lines is what went to standard output and error since the last end of line, at most maxLogBytes each.
+	lines [2][]byte
+	// first is the first line of standard error in this call that was not empty.
+	first string
+}
+
+// The files of a console.
+const (
+	stdout = iota
+	stderr
+)
+
+// print takes text as it comes, and logs whole lines.
+func (c *console) print(file int, text []byte) {
+	for len(text) > 0 {
+		line, rest, whole := bytes.Cut(text, []byte("\n"))
+		room := maxLogBytes - len(c.lines[file])
+		c.lines[file] = append(c.lines[file], line[:min(len(line), room)]...)
+		if whole {
+			c.flush(file)
+		}
+		text = rest
+	}
+}
+
+// flush ends the line.
+func (c *console) flush(file int) {
+	if len(c.lines[file]) == 0 {
+		return
+	}
+	text := printable(c.lines[file])
+	c.lines[file] = c.lines[file][:0]
+	if text == "" {
+		return
+	}
+	if file == stderr && c.first == "" {
+		c.first = text
+	}
+	c.out.say(slog.LevelInfo, text)
+}
+
+// complaint returns what the handler wrote to standard error first in this call, after ": ", or nothing.
+func (c *console) complaint() string {
+	c.flush(stderr)
+	if c.first == "" {
+		return ""
+	}
+	return ": " + c.first
+}
+
+// reset forgets the call.
+func (c *console) reset() {
+	c.flush(stdout)
+	c.flush(stderr)
+	c.first = ""
+}
+
+// log takes one message with a level of the contract.
+func (c *console) log(level int32, text []byte) {
+	c.out.say(logLevel(level), printable(text))
+}
+
+// logLevel translates a level; what is beyond the known ones is an error.
+func logLevel(level int32) slog.Level {
+	switch {
+	case level <= abi.LogDebug:
+		return slog.LevelDebug
+	case level == abi.LogInfo:
+		return slog.LevelInfo
+	case level == abi.LogWarn:
+		return slog.LevelWarn
+	default:
+		return slog.LevelError
+	}
+}

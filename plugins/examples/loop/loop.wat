@@ -1,0 +1,9 @@
+;; An endless loop: it shows what running out of fuel looks like.
+(module
+  (memory (export "memory") 2)
+  (func (export "kv_abi_version") (result i32) (i32.const 1))
+  (func (export "kv_alloc") (param $n i32) (result i32)
+    (select (i32.const 1024) (i32.const 0) (i32.le_u (local.get $n) (i32.const 65536))))
+  (func (export "handle_conflict") (param $frame i32) (result i32)
+    (loop $forever (br $forever))
+    (unreachable)))

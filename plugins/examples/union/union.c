@@ -1,0 +1,3 @@
+#include "union.h"
+
+int32_t kv_handle(struct kv_frame *f) { return union_of_lines(f); }

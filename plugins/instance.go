@@ -1,0 +1,297 @@
+package plugins
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/kvnode/kvnode/plugins/abi"
+	"github.com/kvnode/kvnode/plugins/meter"
+)
+
+// instance is one instance of a module. One call at a time uses it.
+type instance struct {
+	module api.Module
+	memory *linear
+	// alloc and handle are the exports of the contract.
+	alloc, handle api.Function
+	fuel, depth   api.MutableGlobal
+	// budget is the fuel that the running call began with.
+	budget uint64
+	// initFuel is what initialisation used.
+	initFuel uint64
+	// frame is the address of the input buffer of abi.InitialFrameBytes.
+	frame uint32
+	// ctx carries the instance to the host functions. It is the engine's argument, not the caller's: a running call
+	// cannot be cancelled.
+	ctx     context.Context //nolint:containedctx // see above
+	stack   [1]uint64
+	console console
+	random  uint64
+	// broken says that a call of an export trapped: the instance is not used again.
+	broken bool
+
+	// pristine is what the state besides the memory was after initialisation.
+	pristine struct {
+		globals []savedGlobal
+		random  uint64
+	}
+}
+
+// savedGlobal is a mutable global and its value after initialisation.
+type savedGlobal struct {
+	global api.MutableGlobal
+	value  uint64
+}
+
+// instanceKey is the key of an instance in its ctx.
+type instanceKey struct{}
+
+func instanceOf(ctx context.Context) *instance {
+	i, ok := ctx.Value(instanceKey{}).(*instance)
+	if !ok {
+		panic("plugins: host function called without an instance")
+	}
+	return i
+}
+
+// newInstance instantiates and initialises. A *Trap says that the module itself failed; ErrABIVersion and ErrInitialise
+// say that it answered wrongly; everything else is ErrHost.
+func (m *Module) newInstance() (*instance, error) {
+	i := &instance{memory: reserve(m.limits.MemoryBytes / pageBytes * pageBytes), budget: m.limits.InitFuel}
+	if i.memory.reserved == nil {
+		return nil, fmt.Errorf("%w: no memory for an instance", ErrHost)
+	}
+	i.console.out = m.throttle
+	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
+	if err := i.start(m); err != nil {
+		return nil, errors.Join(err, i.close(i.ctx))
+	}
+	return i, nil
+}
+
+// start brings a new instance to the state in which it takes calls.
+func (i *instance) start(m *Module) error {
+	ctx := experimental.WithMemoryAllocator(i.ctx, experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory {
+		return i.memory
+	}))
+	var err error
+	i.module, err = m.runtime.InstantiateModule(ctx, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		return &Trap{Reason: reasonOf(err) + i.console.complaint()}
+	}
+	if err := i.bind(m.globals); err != nil {
+		return err
+	}
+	if err := i.initialise(); err != nil {
+		return err
+	}
+	i.save()
+	return nil
+}
+
+// bind looks up what calls need.
+func (i *instance) bind(globals []string) error {
+	i.alloc = i.module.ExportedFunction(abi.ExportAlloc)
+	i.handle = i.module.ExportedFunction(abi.ExportConflict)
+	for _, name := range append([]string{meter.FuelGlobal, meter.StackGlobal}, globals...) {
+		g, ok := i.module.ExportedGlobal(name).(api.MutableGlobal)
+		if !ok {
+			return fmt.Errorf("%w: rewritten module lacks the global %s", ErrHost, name)
+		}
+		i.pristine.globals = append(i.pristine.globals, savedGlobal{global: g})
+	}
+	i.fuel, i.depth = i.pristine.globals[0].global, i.pristine.globals[1].global
+	return nil
+}
+
+// initialise runs _initialize, asks for the version and for the input buffer.
+func (i *instance) initialise() error {
+	if f := i.module.ExportedFunction(abi.ExportInitialize); f != nil {
+		if _, err := i.call(f, 0); err != nil {
+			return err
+		}
+	}
+	version, err := i.call(i.module.ExportedFunction(abi.ExportVersion), 0)
+	if err != nil {
+		return err
+	}
+	if version != abi.Version {
+		return fmt.Errorf("%w: the module speaks version %d, this node version %d", ErrABIVersion, version, abi.Version)
+	}
+	i.frame, err = i.call(i.alloc, abi.InitialFrameBytes)
+	if err != nil {
+		return err
+	}
+	if !i.holds(i.frame, abi.InitialFrameBytes) {
+		return fmt.Errorf("%w: kv_alloc(%d) returned %#x, which is no such buffer", ErrInitialise, abi.InitialFrameBytes, i.frame)
+	}
+	return nil
+}
+
+// save keeps the state besides the memory for restore.
+func (i *instance) save() {
+	for n := range i.pristine.globals {
+		g := &i.pristine.globals[n]
+		g.value = g.global.Get()
+	}
+	i.pristine.random = i.random
+	i.initFuel = i.used()
+	i.console.reset()
+}
+
+// restore puts the instance back to the state after initialisation.
+func (i *instance) restore(image *image) error {
+	for n := range i.pristine.globals {
+		i.pristine.globals[n].global.Set(i.pristine.globals[n].value)
+	}
+	i.random = i.pristine.random
+	i.console.reset()
+	return image.restore(i.memory)
+}
+
+// holds says whether the n bytes at addr are an aligned buffer within memory.
+func (i *instance) holds(addr uint32, n uint64) bool {
+	return addr != 0 && addr%abi.Align == 0 && uint64(addr)+n <= i.memory.size
+}
+
+// bytes is the memory as it is now; growing changes it.
+func (i *instance) bytes() []byte { return i.memory.reserved[:i.memory.size] }
+
+// used is the fuel of the running call so far.
+func (i *instance) used() uint64 {
+	left := int64(i.fuel.Get())
+	return min(i.budget, i.budget-uint64(max(left, 0)))
+}
+
+// resolve runs the handler on one frame. The verdict's value is a copy.
+func (i *instance) resolve(f *abi.Frame, limits *Limits) (Verdict, error) {
+	i.budget = limits.Fuel
+	i.fuel.Set(limits.Fuel)
+	addr, err := i.place(f)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if addr == 0 {
+		return Verdict{Kind: Failed, Fuel: i.used(), Message: fmt.Sprintf("the handler has no room for a frame of %d bytes", f.Size())}, nil
+	}
+	f.Encode(i.bytes()[addr:], addr)
+	status, err := i.call(i.handle, addr)
+	if err != nil {
+		return Verdict{}, err
+	}
+	out, err := abi.DecodeOutput(i.bytes(), addr, int32(status), len(f.Versions))
+	if err != nil {
+		return Verdict{}, &Trap{Reason: "malformed verdict: " + err.Error(), Fuel: i.used()}
+	}
+	return verdictOf(out, f, i.used(), limits), nil
+}
+
+// place returns the address for the frame, or 0 when the handler refuses one of that size. A trap in kv_alloc refuses,
+// too: runtimes that manage memory themselves know no other way.
+func (i *instance) place(f *abi.Frame) (uint32, error) {
+	size := f.Size()
+	if size <= abi.InitialFrameBytes {
+		return i.frame, nil
+	}
+	size = 1 << bits.Len64(size-1)
+	if size > uint64(len(i.memory.reserved)) {
+		return 0, nil
+	}
+	addr, err := i.call(i.alloc, uint32(size))
+	if err != nil || addr == 0 {
+		return 0, nil //nolint:nilerr // see above
+	}
+	if !i.holds(addr, size) {
+		return 0, &Trap{Reason: fmt.Sprintf("malformed buffer: kv_alloc(%d) returned %#x", size, addr), Fuel: i.used()}
+	}
+	return addr, nil
+}
+
+// call calls an export of at most one parameter and one result. Its error is a *Trap.
+func (i *instance) call(f api.Function, arg uint32) (uint32, error) {
+	i.stack[0] = uint64(arg)
+	if err := f.CallWithStack(i.ctx, i.stack[:]); err != nil {
+		return 0, i.trap(err)
+	}
+	return uint32(i.stack[0]), nil
+}
+
+// trap explains the error of a call. The counters come first: a call that ran out of them ends in "unreachable".
+func (i *instance) trap(err error) *Trap {
+	i.broken = true
+	t := &Trap{Reason: reasonOf(err) + i.console.complaint(), Fuel: i.used()}
+	switch {
+	case int64(i.fuel.Get()) < 0:
+		t.Reason = fmt.Sprintf("out of fuel: more than %d units", i.budget)
+	case int32(i.depth.Get()) < 0:
+		t.Reason = "out of stack: calls nest too deep"
+	}
+	return t
+}
+
+// reasonOf returns what the engine says of a failed call, without the stack trace.
+func reasonOf(err error) string {
+	if v, ok := errors.AsType[*violation](err); ok {
+		return v.reason
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimPrefix(text, "wasm error: ")
+}
+
+// nextRandom steps the fixed stream that random_get reads.
+func (i *instance) nextRandom() uint64 {
+	i.random += 0x9e3779b97f4a7c15
+	z := i.random
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// close frees the instance. It may be half made.
+func (i *instance) close(ctx context.Context) error {
+	defer i.memory.Free()
+	if i.module == nil {
+		return nil
+	}
+	return i.module.Close(ctx)
+}
+
+// verdictOf is the verdict that a decoded output means.
+func verdictOf(out abi.Output, f *abi.Frame, fuel uint64, limits *Limits) Verdict {
+	v := Verdict{Fuel: fuel}
+	switch out.Status {
+	case abi.StatusKeep:
+		v.Kind = Keep
+	case abi.StatusDelete:
+		v.Kind = Delete
+	case abi.StatusPick:
+		v.Kind, v.Index, v.Value = Pick, out.Index, f.Versions[out.Index].Value
+	case abi.StatusError:
+		v.Kind, v.Message = Failed, message(out.Value)
+	case abi.StatusSet:
+		if uint64(len(out.Value)) > limits.OutputBytes {
+			v.Kind = Failed
+			v.Message = fmt.Sprintf("the handler's value has %d bytes, at most %d are allowed", len(out.Value), limits.OutputBytes)
+			break
+		}
+		v.Kind, v.Value = Set, append([]byte{}, out.Value...)
+	}
+	return v
+}
+
+// maxMessageBytes is how much of a handler's own error is kept.
+const maxMessageBytes = 4 << 10
+
+// message makes valid text of a handler's own error.
+func message(b []byte) string {
+	b = b[:min(len(b), maxMessageBytes)]
+	return string(bytes.ToValidUTF8(bytes.TrimSpace(b), []byte("?")))
+}

@@ -1,0 +1,149 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+)
+
+// Module is a compiled handler with its pool of instances. It is safe for concurrent use.
+type Module struct {
+	info     Info
+	limits   Limits
+	globals  []string
+	throttle *throttle
+	// singleUse says that a call may change what cannot be restored, so that each needs a new instance.
+	singleUse bool
+
+	runtime  wazero.Runtime
+	compiled wazero.CompiledModule
+	cache    wazero.CompilationCache
+	image    *image
+	pool     *pool
+
+	closing  sync.Once
+	closeErr error
+	forget   func()
+}
+
+// Info returns what is known about the module.
+func (m *Module) Info() Info { return m.info }
+
+// Resolve runs the handler on one conflict. ctx counts only while it waits for a free instance: a running call ends by
+// fuel alone, so that it ends the same way everywhere.
+//
+// It returns a *Trap for a call that violated the contract, ErrHost when this node cannot run it now, and ErrInput for
+// versions that are no conflict. Everything else, the handler's own error included, is a Verdict.
+func (m *Module) Resolve(ctx context.Context, in Input) (Verdict, error) {
+	if err := in.validate(); err != nil {
+		return Verdict{}, err
+	}
+	frame := in.frame()
+	if reason := m.limits.refuse(&frame); reason != "" {
+		return Verdict{Kind: Failed, Message: reason}, nil
+	}
+	i, err := m.take(ctx)
+	if err != nil {
+		return Verdict{}, err
+	}
+	v, err := i.resolve(&frame, &m.limits)
+	m.giveBack(i, err)
+	return v, err
+}
+
+// first makes the first instance, whose state after initialisation is what every call begins with.
+func (m *Module) first() error {
+	i, err := m.newInstance()
+	if err != nil {
+		if trap, ok := errors.AsType[*Trap](err); ok {
+			return fmt.Errorf("%w: %s", ErrInitialise, trap.Reason)
+		}
+		return err
+	}
+	m.info.MemoryBytes, m.info.InitFuel = i.memory.size, i.initFuel
+	if m.image, err = newImage(i.bytes()); err == nil {
+		err = m.image.adopt(i.memory)
+	}
+	if err != nil {
+		return errors.Join(err, i.close(i.ctx))
+	}
+	m.pool.put(i)
+	return nil
+}
+
+// take returns a pristine instance.
+func (m *Module) take(ctx context.Context) (*instance, error) {
+	i, err := m.pool.acquire(ctx)
+	if err != nil || i != nil {
+		return i, err
+	}
+	if i, err = m.spawn(); err != nil {
+		m.pool.release(nil)
+		return nil, err
+	}
+	return i, nil
+}
+
+// spawn makes one more instance. The first one was initialised without fault, so a fault now is this node's.
+func (m *Module) spawn() (*instance, error) {
+	i, err := m.newInstance()
+	if err != nil {
+		return nil, fmt.Errorf("%w: make an instance: %s", ErrHost, err.Error())
+	}
+	if err = m.image.adopt(i.memory); err != nil {
+		return nil, errors.Join(err, i.close(i.ctx))
+	}
+	return i, nil
+}
+
+// giveBack ends the use of an instance after a call that returned callErr: it is restored, or closed when it trapped, has
+// grown, or cannot be restored.
+func (m *Module) giveBack(i *instance, callErr error) {
+	if callErr == nil && !i.broken && !m.singleUse && i.memory.size == m.info.MemoryBytes {
+		err := i.restore(m.image)
+		if err == nil {
+			m.pool.release(i)
+			return
+		}
+		m.throttle.logger.Warn("instance not restored", "error", err)
+	}
+	if err := i.close(i.ctx); err != nil {
+		m.throttle.logger.Warn("instance not closed", "error", err)
+	}
+	m.pool.release(nil)
+}
+
+// Close waits for the calls that run, and frees the module. Calls that wait for an instance, and later ones, return
+// ErrClosed. Closing again does nothing.
+func (m *Module) Close(ctx context.Context) error {
+	m.closing.Do(func() {
+		m.closeErr = m.close(context.WithoutCancel(ctx))
+		m.forget()
+	})
+	return m.closeErr
+}
+
+// close frees what there is of a module that may be half made.
+func (m *Module) close(ctx context.Context) error {
+	errs := []error{m.pool.close(ctx), m.closeRuntime(ctx)}
+	if m.image != nil {
+		errs = append(errs, m.image.close())
+	}
+	return errors.Join(errs...)
+}
+
+// closeRuntime frees the compiled code.
+func (m *Module) closeRuntime(ctx context.Context) error {
+	var errs []error
+	if m.runtime != nil {
+		errs = append(errs, m.runtime.Close(ctx))
+	}
+	if m.cache != nil {
+		errs = append(errs, m.cache.Close(ctx))
+	}
+	m.runtime, m.compiled, m.cache = nil, nil, nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,100 @@
+// What a conflict handler written in C or C++ includes. It needs no library. A whole handler:
+//
+//     #include "kvnode.h"
+//     int32_t kv_handle(struct kv_frame *f) { return kv_pick(f, f->n - 1); }
+//
+// built with
+//
+//     clang --target=wasm32 -O2 -nostdlib -fno-builtin -fuse-ld=lld -Wl,--no-entry \
+//         -Wl,-z,stack-size=16384 -Wl,--strip-all -I path/to/plugins/sdk/c -o handler.wasm handler.c
+//
+// A handler is a pure function of its frame: it reaches nothing outside, and nothing that it stores survives the call.
+// __builtin_trap(), an access outside memory and an endless loop are traps: they restart the node that merges. A
+// handler that merely cannot decide returns kv_fail.
+#ifndef KVNODE_H
+#define KVNODE_H
+
+#include <stdint.h>
+
+// One of the concurrent versions. They ascend by (time, origin), so the last is the newest.
+struct kv_version {
+	uint64_t time, origin;
+	uint8_t *value;
+	uint32_t value_len;
+	uint32_t deleted; // 1: this version is a delete and has no value
+	uint32_t reserved;
+};
+
+// The input of a call, and where the answer goes. It and all it points to are the handler's to read and overwrite.
+struct kv_frame {
+	uint32_t size;
+	uint32_t n; // number of versions, at least 2
+	uint8_t *key;
+	uint32_t key_len;
+	uint8_t *arg; // reserved
+	uint32_t arg_len;
+	uint64_t now;  // time of the newest version; there is no other clock
+	uint64_t seed; // the same on every node for the same conflict
+	uint8_t *out;
+	uint32_t out_len;
+	uint8_t *reply;
+	uint32_t reply_len;
+	uint32_t aux;
+	uint32_t flags;
+	struct kv_version version[];
+};
+
+_Static_assert(sizeof(struct kv_version) == 32, "kv_version");
+_Static_assert(sizeof(struct kv_frame) == 64, "kv_frame");
+
+// The handler that the module's author writes. It returns what one of the functions below returns.
+int32_t kv_handle(struct kv_frame *f);
+
+// All versions stay; readers see the newest and that there are others.
+static inline int32_t kv_keep(struct kv_frame *f) { return (void)f, 0; }
+
+// The n bytes at value are what readers see.
+static inline int32_t kv_set(struct kv_frame *f, uint8_t *value, uint32_t n) { return f->out = value, f->out_len = n, 1; }
+
+// The key becomes absent for readers.
+static inline int32_t kv_delete(struct kv_frame *f) { return (void)f, 2; }
+
+// Version number i is what readers see.
+static inline int32_t kv_pick(struct kv_frame *f, uint32_t i) { return f->aux = i, 3; }
+
+// The handler cannot decide, and says why: all versions stay.
+static inline int32_t kv_fail(struct kv_frame *f, const char *text) {
+	f->reply = (uint8_t *)text;
+	f->reply_len = 0;
+	while (text[f->reply_len]) f->reply_len++;
+	return -1;
+}
+
+// kv_pages adds pages of 64 KiB to the memory and returns the first new byte, or 0 when the limit is reached.
+static inline uint8_t *kv_pages(uint32_t pages) {
+	__SIZE_TYPE__ old = __builtin_wasm_memory_grow(0, pages);
+	return old == (__SIZE_TYPE__)-1 ? 0 : (uint8_t *)(old << 16);
+}
+
+// kv_scratch returns n bytes for the rest of this call, 8-aligned, or 0 when the limit is reached. Nothing is freed:
+// the call's end does that. The first 64 KiB are cheap.
+static inline void *kv_scratch(uint32_t n) {
+	static uint64_t heap[8192];
+	static uint32_t used;
+	uint32_t need = (n + 7) & ~7u;
+	if (need < n) return 0;
+	if (need > sizeof heap - used) return kv_pages((need >> 16) + 1);
+	used += need;
+	return (uint8_t *)heap + used - need;
+}
+
+__attribute__((export_name("kv_abi_version"))) int32_t kv_abi_version(void) { return 1; }
+
+__attribute__((export_name("kv_alloc"))) void *kv_alloc(uint32_t n) {
+	static uint64_t frame[8192];
+	return n <= sizeof frame ? (void *)frame : (void *)kv_pages(((n - 1) >> 16) + 1);
+}
+
+__attribute__((export_name("handle_conflict"))) int32_t handle_conflict(struct kv_frame *f) { return kv_handle(f); }
+
+#endif

@@ -1,0 +1,10 @@
+;; Wants a file system.
+(module
+  (import "wasi_snapshot_preview1" "path_open"
+    (func (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (func (export "kv_abi_version") (result i32) (i32.const 1))
+  (func (export "kv_alloc") (param $n i32) (result i32)
+    (select (i32.const 65536) (i32.const 0) (i32.le_u (local.get $n) (i32.const 65536))))
+  (func (export "handle_conflict") (param i32) (result i32) (i32.const 0))
+)
