@@ -1,0 +1,296 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/kvnode/kvnode/clock"
+)
+
+// Core takes all of a node's decisions in one single-threaded step: events in, effects out. It starts no goroutine and reads no clock; the same
+// events on the same state give the same effects. Step must not be called concurrently; the space that it shares with readers and writers has
+// its own locks.
+type Core struct {
+	cfg     Config
+	codec   codec
+	space   *space
+	journal *journal
+	judges  *judges
+
+	// published is what readers and writers may know of the cluster without asking the step.
+	published atomic.Pointer[clusterView]
+
+	now     time.Time
+	started time.Time
+	lastTick,
+	nextHello,
+	nextSweep time.Time
+	out []Effect
+
+	members  membership
+	outgoing outgoing
+	waiters  map[*partition][]*waiter
+	repair   repairs
+	boot     boot
+	cases    cases
+	leaving  *leaving
+	// stopped says that another live node has this one's name.
+	stopped bool
+
+	factsVersion   uint64
+	judgingVersion uint64
+	routes         []string
+	handlers       map[string]handlerRecord
+}
+
+// NewCore builds the state machine of one incarnation. The resolver runs handlers for readers too.
+func NewCore(cfg Config, resolver Resolver) *Core {
+	c := &Core{
+		cfg:      cfg,
+		codec:    newCodec(),
+		journal:  newJournal(),
+		members:  newMembership(),
+		outgoing: newOutgoing(),
+		waiters:  map[*partition][]*waiter{},
+		repair:   newRepairs(),
+		boot:     newBoot(),
+		cases:    newCases(),
+		handlers: map[string]handlerRecord{},
+	}
+	if cfg.Legacy != nil {
+		c.space, c.journal = cfg.Legacy.space, cfg.Legacy.journal
+		c.space.adopt(cfg.Actor)
+		c.boot.kept = true
+		c.members.former = append(slices.Clone(cfg.Legacy.former), cfg.Legacy.actor)
+		c.cases.seen = maps.Clone(cfg.Legacy.seen)
+	} else {
+		c.space = newSpace(cfg.Actor)
+	}
+	c.judges = newJudges(c.space, resolver)
+	c.publish()
+	return c
+}
+
+// Legacy is what one incarnation hands to the next in the same process: its replicas, the journal, and what it knows of restarts.
+type Legacy struct {
+	space   *space
+	journal *journal
+	actor   clock.Actor
+	former  []clock.Actor
+	seen    map[string]time.Time
+}
+
+// handOver returns the state for the next incarnation. The core must not be stepped any more.
+func (c *Core) handOver() *Legacy {
+	return &Legacy{space: c.space, journal: c.journal, actor: c.cfg.Actor, former: c.members.former, seen: c.cases.seen}
+}
+
+// Step takes events in order, at one moment of time, and returns what is to be done, in order.
+func (c *Core) Step(now time.Time, events ...Input) []Effect {
+	c.now = now
+	if c.started.IsZero() {
+		c.start()
+	}
+	for _, e := range events {
+		e.apply(c)
+	}
+	c.settleFacts()
+	c.flush()
+	c.sendAcks()
+	out := c.out
+	c.out = nil
+	return out
+}
+
+func (c *Core) start() {
+	c.started, c.lastTick, c.nextHello = c.now, c.now, c.now
+	c.nextSweep = c.now.Add(sweepInterval)
+	c.members.changed = c.now
+	c.boot.unreadySince, c.boot.lonelySince = c.now, c.now
+	c.advance()
+}
+
+// tick lets time pass: heartbeats, suspicion, deadlines, repair rounds, collection.
+func (c *Core) tick() {
+	if c.stopped {
+		c.checkAllWaiters()
+		return
+	}
+	c.forgive()
+	c.expirePeers()
+	c.expireSent()
+	c.expireTransfers()
+	c.advance()
+	c.checkAllWaiters()
+	c.syncPeers()
+	c.settleConflicts()
+	c.checkLeaving()
+	if !c.now.Before(c.nextHello) {
+		c.sayHello()
+	}
+	if !c.now.Before(c.nextSweep) {
+		c.nextSweep = c.now.Add(sweepInterval)
+		c.sweepQuarantines()
+		c.forgetAbsent()
+	}
+	c.collect()
+	c.lastTick = c.now
+}
+
+// sweepInterval is the pause between looks for quarantines that are lifted.
+const sweepInterval = 10 * time.Second
+
+// settleFacts acts on changes of the catalogue.
+func (c *Core) settleFacts() {
+	c.space.mu.RLock()
+	version, judging := c.space.facts.version, c.space.facts.judging
+	c.space.mu.RUnlock()
+	if version == c.factsVersion {
+		return
+	}
+	c.factsVersion = version
+	c.noteQuarantines()
+	c.noteForgotten()
+	c.updateRoutes()
+	c.announceHandlers()
+	if judging != c.judgingVersion {
+		c.judgingVersion, c.cases.rescan = judging, true
+		c.do(PrepareHandlers{})
+	}
+	c.publish()
+}
+
+// updateRoutes tells the network the addresses of all known members, so that islands of a long split find each other again.
+func (c *Core) updateRoutes() {
+	c.space.mu.RLock()
+	var routes []string
+	for name, m := range c.space.facts.members {
+		if name != c.cfg.Name && m.Route != "" {
+			routes = append(routes, m.Route)
+		}
+	}
+	c.space.mu.RUnlock()
+	slices.Sort(routes)
+	if !slices.Equal(routes, c.routes) {
+		c.routes = routes
+		c.do(SetRoutes{Addrs: slices.Clone(routes)})
+	}
+}
+
+// announceHandlers tells the watchers of a table whose handler changed that what they see of its conflicts may have changed too.
+func (c *Core) announceHandlers() {
+	for _, t := range c.space.sortedTables() {
+		c.space.mu.RLock()
+		rec, _ := c.space.facts.handler(t)
+		c.space.mu.RUnlock()
+		if c.handlers[t.name] == rec {
+			continue
+		}
+		c.handlers[t.name] = rec
+		t.hub.notify(t.conflicts()...)
+	}
+}
+
+// collect drops the log entries of mutations that all known members have.
+func (c *Core) collect() {
+	known := c.knownActors()
+	for _, p := range c.everyPartition() {
+		p.mu.Lock()
+		if p.rep.NumUnstable() > 0 {
+			p.rep.Collect(known)
+		}
+		p.mu.Unlock()
+	}
+}
+
+// everyPartition lists the replicated partitions, catalogue first, then by table and index.
+func (c *Core) everyPartition() []*partition {
+	out := []*partition{c.space.catalogue}
+	for _, t := range c.space.sortedTables() {
+		if !t.options.Local {
+			out = append(out, t.parts[:]...)
+		}
+	}
+	return out
+}
+
+// knownActors are the current incarnations of the known members besides this one: stability waits for all of them.
+func (c *Core) knownActors() []clock.Actor {
+	c.space.mu.RLock()
+	defer c.space.mu.RUnlock()
+	var out []clock.Actor
+	for name, m := range c.space.facts.members {
+		if name != c.cfg.Name {
+			out = append(out, m.Actor)
+		}
+	}
+	return append(out, c.unlistedActorsLocked()...)
+}
+
+// unlistedActorsLocked are connected members that the catalogue does not name yet, or names by an earlier incarnation.
+func (c *Core) unlistedActorsLocked() []clock.Actor {
+	var out []clock.Actor
+	for _, p := range c.members.sorted {
+		if c.space.facts.members[p.hello.Name].Actor != p.actor {
+			out = append(out, p.actor)
+		}
+	}
+	return out
+}
+
+func (c *Core) do(e Effect) { c.out = append(c.out, e) }
+
+// broadcast sends a frame to all members; only a hello goes out when there are none.
+func (c *Core) broadcast(frame []byte) {
+	if len(c.members.sorted) > 0 || frameKind(frame[1]) == frameHello {
+		c.do(Transmit{Lane: LaneFast, Payload: frame})
+	}
+}
+
+func (c *Core) send(to clock.Actor, lane int, frame []byte) {
+	c.do(Transmit{To: to.String(), Lane: lane, Payload: frame})
+}
+
+func (c *Core) report(events ...Event) {
+	for _, e := range events {
+		c.cfg.Events(e)
+	}
+}
+
+func (c *Core) stamp() clock.Timestamp { return clock.TimestampOf(c.now) }
+
+// clusterView is an immutable picture of the cluster, sorted by name.
+type clusterView struct {
+	ready bool
+	peers []peerView
+	known []memberRecord
+}
+
+type peerView struct {
+	name     string
+	actor    clock.Actor
+	ready    bool
+	leaving  bool
+	http     string
+	route    string
+	restarts int
+	since    time.Time
+}
+
+// publish renews the picture for readers and writers.
+func (c *Core) publish() {
+	v := &clusterView{ready: c.boot.ready}
+	for _, p := range c.members.sorted {
+		v.peers = append(v.peers, peerView{
+			name: p.hello.Name, actor: p.actor, ready: p.hello.Ready, leaving: p.hello.Leaving, http: p.hello.HTTP, route: p.hello.Route,
+			restarts: p.hello.Restarts, since: p.since,
+		})
+	}
+	c.space.mu.RLock()
+	v.known = slices.SortedFunc(maps.Values(c.space.facts.members), func(a, b memberRecord) int { return strings.Compare(a.Name, b.Name) })
+	c.space.mu.RUnlock()
+	c.published.Store(v)
+}

@@ -1,0 +1,73 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// Handlers is a resolver whose modules are the names of these Go functions: "union" (of comma-separated words), "latest", "delete", "keep", "fail",
+// "trap" (always), "poison" (traps on the key poison, unions all else), "broken" (a failure of the host). Anything else is a bad module.
+type Handlers struct{}
+
+var (
+	_ engine.Resolver = Handlers{}
+	_ engine.Judge    = handler("")
+)
+
+// Check implements engine.Resolver.
+func (Handlers) Check(_ context.Context, module []byte, _ engine.Limits) error {
+	names := []string{"union", "latest", "delete", "keep", "fail", "trap", "poison", "broken"}
+	name, _, _ := strings.Cut(string(module), " ") // what follows only makes other bytes of the same handler
+	if !slices.Contains(names, name) {
+		return fmt.Errorf("%w: %.20q", engine.ErrBadModule, module)
+	}
+	return nil
+}
+
+// Load implements engine.Resolver.
+func (Handlers) Load(_ context.Context, module []byte, _ engine.Limits) (engine.Judge, error) {
+	name, _, _ := strings.Cut(string(module), " ")
+	return handler(name), nil
+}
+
+// Rewriter implements engine.Resolver.
+func (Handlers) Rewriter() int { return 1 }
+
+type handler string
+
+// Judge implements engine.Judge.
+func (h handler) Judge(_ context.Context, key string, versions []replica.Version) (engine.Verdict, error) {
+	switch {
+	case h == "trap", h == "poison" && key == "poison":
+		return engine.Verdict{}, &engine.Trap{Reason: "unreachable"}
+	case h == "union", h == "poison":
+		return engine.Verdict{Kind: engine.VerdictValue, Value: union(versions)}, nil
+	case h == "latest":
+		return engine.Verdict{Kind: engine.VerdictValue, Value: versions[len(versions)-1].Value}, nil
+	case h == "delete":
+		return engine.Verdict{Kind: engine.VerdictDelete}, nil
+	case h == "fail":
+		return engine.Verdict{Kind: engine.VerdictError, Reason: "the handler's own error"}, nil
+	case h == "broken":
+		return engine.Verdict{}, errors.New("no memory for an instance")
+	}
+	return engine.Verdict{Kind: engine.VerdictKeep}, nil
+}
+
+func union(versions []replica.Version) []byte {
+	var words []string
+	for _, v := range versions {
+		words = append(words, strings.Split(string(v.Value), ",")...)
+	}
+	slices.Sort(words)
+	return []byte(strings.Join(slices.Compact(words), ","))
+}
+
+// Close implements engine.Judge.
+func (handler) Close() error { return nil }

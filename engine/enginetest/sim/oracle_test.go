@@ -1,0 +1,192 @@
+package sim_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// tables and keys are all that clients use. Of the keys the first three share a partition.
+func tables() []string { return []string{"carts", "lists"} }
+
+func keys() []string { return []string{"poison", "k3", "k5", "other"} }
+
+// observe holds every key that may have changed against the oracle.
+func (n *node) observe() {
+	for _, table := range tables() {
+		for _, key := range keys() {
+			at := place{table, key}
+			m := n.driver.Mark(table, key)
+			if m == n.marks[at] {
+				continue
+			}
+			n.marks[at] = m
+			if m.Epoch > 0 {
+				n.check(at)
+			}
+		}
+	}
+}
+
+// check learns which writes of a key the node knows by now, and checks that it shows what must be shown to whoever knows these.
+func (n *node) check(at place) {
+	held, err := n.driver.Held(at.table, at.key)
+	if err != nil {
+		n.w.fail("%s holds %v: %w", n.name, at, err)
+		return
+	}
+	if held.Epoch < n.epochs[at.table] {
+		n.w.fail("%s went back from epoch %d to %d of %s", n.name, n.epochs[at.table], held.Epoch, at.table)
+	}
+	n.epochs[at.table] = held.Epoch
+	s := n.w.ghost.story(storyID{at.table, held.Epoch, at.key})
+	n.learn(s, held)
+	want := s.maximal(n.known[s.id])
+	for _, v := range held.Versions {
+		if _, ok := want[v.Dot]; !ok {
+			n.w.fail("%s shows of %v version %v=%.12q, which is replaced or unknown; expected %s", n.name, s.id, v.Dot, v.Value, dots(want))
+		}
+		delete(want, v.Dot)
+	}
+	if len(want) > 0 {
+		n.w.fail("%s misses of %v versions %s; it shows %d", n.name, s.id, dots(want), len(held.Versions))
+	}
+}
+
+// learn adds the writes that the node knows of now. It never forgets one, and never knows one without its past.
+func (n *node) learn(s *story, held engine.Held) {
+	known := n.known[s.id]
+	for i, e := range s.events {
+		switch has := held.Has(e.dot); {
+		case known.has(i) && !has:
+			n.w.fail("%s forgot of %v write %v", n.name, s.id, e.dot)
+		case has && !known.has(i):
+			known = known.with(i)
+		}
+	}
+	for i, e := range s.events {
+		if known.has(i) && !known.covers(e.past) {
+			n.w.fail("%s knows of %v write %v, and not all that it replaced", n.name, s.id, e.dot)
+		}
+	}
+	n.known[s.id] = known
+}
+
+func dots(of map[clock.Dot]struct{}) string {
+	var out []string
+	for d := range of {
+		out = append(out, d.String())
+	}
+	slices.Sort(out)
+	return "[" + strings.Join(out, " ") + "]"
+}
+
+// acknowledged checks that those who are said to have a write do have it, and remembers who they are.
+func (n *node) acknowledged(w *asked, nodes int) {
+	e := w.made
+	e.holders = []holder{{n.name, n.memory}}
+	gone := 0
+	for _, m := range n.members() {
+		if m.Self || !m.Connected {
+			continue
+		}
+		peer := n.w.node(m.Name)
+		switch {
+		case !peer.isUp() || peer.actor != m.Incarnation:
+			gone++
+		case peer.has(e):
+			e.holders = append(e.holders, holder{peer.name, peer.memory})
+		case w.level == engine.AckAll && slices.Contains(w.awaited, peer.actor):
+			n.w.fail("%s acknowledged %v of %v at level all, but %s lacks it", n.name, e.dot, e.story.id, peer.name)
+		}
+	}
+	if have := len(e.holders) + gone; have < nodes || have < n.needed(w.level) {
+		n.w.fail("%s acknowledged %v of %v at level %s by %d nodes; it is at %v", n.name, e.dot, e.story.id, w.level, nodes, e.holders)
+	}
+}
+
+// needed is how many nodes must have a write when it is acknowledged, as far as that can be told from outside.
+func (n *node) needed(level engine.AckLevel) int {
+	isCalm := n.w.weather.isStill() && n.w.now.Sub(n.w.booted) > settled
+	switch {
+	case level == engine.AckOne:
+		return 2
+	case level == engine.AckQuorum && isCalm:
+		return len(n.members())/2 + 1
+	}
+	return 1
+}
+
+// has reports whether the node knows the write, or that its table has been dropped.
+func (n *node) has(e *event) bool {
+	epoch, live := n.driver.TableEpoch(e.story.id.table)
+	if epoch > e.story.id.epoch {
+		return true
+	}
+	if epoch < e.story.id.epoch || !live {
+		return false
+	}
+	held, err := n.driver.Held(e.story.id.table, e.story.id.key)
+	return err == nil && held.Has(e.dot)
+}
+
+// checkMirrored checks that a node whose process ends leaves all that it knows with somebody.
+func (n *node) checkMirrored() {
+	for _, peer := range n.w.up() {
+		if peer != n && n.isMirroredBy(peer) {
+			return
+		}
+	}
+	if n.w.weather.crashes == 0 { // who confirmed may have crashed since
+		n.w.fail("%s ends its process, and no other node has all that it has", n.name)
+	}
+}
+
+func (n *node) isMirroredBy(peer *node) bool {
+	for id, known := range n.known {
+		epoch, _ := peer.driver.TableEpoch(id.table)
+		if epoch <= id.epoch && id.epoch == n.epochs[id.table] && !peer.known[id].covers(known) {
+			return false
+		}
+	}
+	return true
+}
+
+// recorder is enginetest.Handlers that remembers what ran at a node.
+type recorder struct {
+	enginetest.Handlers
+	n *node
+}
+
+var _ engine.Resolver = recorder{}
+
+// Load implements engine.Resolver.
+func (r recorder) Load(ctx context.Context, module []byte, l engine.Limits) (engine.Judge, error) {
+	judge, err := r.Handlers.Load(ctx, module, l)
+	return recordedJudge{judge: judge, n: r.n}, err
+}
+
+type recordedJudge struct {
+	judge engine.Judge
+	n     *node
+}
+
+// Judge implements engine.Judge.
+func (j recordedJudge) Judge(ctx context.Context, key string, versions []replica.Version) (engine.Verdict, error) {
+	j.n.ran = append(j.n.ran, key)
+	v, err := j.judge.Judge(ctx, key, versions)
+	if j.n.w.wrong.biased {
+		v.Value = append(v.Value, j.n.name...)
+	}
+	j.n.w.trace.add(fmt.Appendf(nil, "%s ran on %s: %v %v", j.n.name, key, v, err))
+	return v, err //nolint:wrapcheck // the recorder adds nothing
+}
+
+// Close implements engine.Judge.
+func (j recordedJudge) Close() error { return j.judge.Close() } //nolint:wrapcheck // the recorder adds nothing

@@ -1,0 +1,36 @@
+package sim_test
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/kvnode/kvnode/engine"
+)
+
+// presence is what the nodes know that run.
+func (w *world) presence() map[holder]map[storyID]set {
+	out := map[holder]map[storyID]set{}
+	for _, n := range w.up() {
+		out[holder{n.name, n.memory}] = maps.Clone(n.known)
+	}
+	return out
+}
+
+// becomesReady checks that a node which says that it is repaired from another has what that one had when it booted.
+func (n *node) becomesReady(e engine.Event) {
+	n.isRestarting = false
+	how := e.Attrs[0].Value.String()
+	n.w.note("%s is ready: %s", n.name, how)
+	name, isRepaired := strings.CutPrefix(how, "repaired from ")
+	if !isRepaired {
+		return
+	}
+	for id, known := range n.present[holder{name, n.w.node(name).memory}] {
+		if epoch, _ := n.driver.TableEpoch(id.table); epoch > id.epoch {
+			continue
+		}
+		if !n.known[id].covers(known) {
+			n.w.fail("%s is ready, and lacks writes of %v that %s had when it booted", n.name, id, name)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package sim_test
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine"
+)
+
+// world is one simulated cluster with all its surroundings, in one goroutine. Everything in it follows from the seed and from what it is told to do.
+type world struct {
+	rand    *rand.Rand
+	now     time.Time
+	begin   time.Time
+	agenda  agenda
+	entries uint64
+	actors  uint64
+
+	// weather is what the history has; calmed says that it is over, and nothing gets lost any more.
+	weather weather
+	calmed  bool
+	wrong   wrong
+	net     network
+	nodes   []*node // by name; also those that are down
+	ghost   ghost
+	trace   *trace
+	ledger  ledger
+	stats   map[string]int
+	// told are the engines' events, and answer is the outcome of the last call that waited, for scenarios.
+	told   []string
+	answer string
+	// booted is when a node last booted.
+	booted time.Time
+	err    error // the first violation
+}
+
+// weather is how rough the surroundings are.
+type weather struct {
+	// latency is the least time a frame takes; jitter is added, evenly; one in a hundred takes a straggle longer.
+	latency, jitter, straggle time.Duration
+	// loss and twice are the chances of each frame to get lost, or to arrive twice.
+	loss, twice float64
+	// skew bounds the error of the nodes' clocks.
+	skew time.Duration
+	// exit makes nodes end their process on a trap where others restart in place.
+	exit bool
+	// mines makes all handlers trap.
+	mines bool
+	// oneSecret gives all nodes the same secret from the start, so that each takes the others' tokens at once.
+	oneSecret bool
+	// Mean times between troubles, zero for never.
+	cuts, crashes, pauses, joins time.Duration
+	// bulky makes some values so long that transfers take several chunks, and mutations several frames.
+	bulky bool
+	// Mean time between clients' calls.
+	calls time.Duration
+}
+
+// wrong makes nodes break a rule, to prove that the oracle would notice. The zero value breaks none.
+type wrong struct {
+	reuseActor bool // a node without memory goes on under its old identity
+	forget     bool // a restart in place loses the memory
+	biased     bool // handlers decide by where they run
+}
+
+// isStill reports whether no trouble ever comes but what the handlers make.
+func (v weather) isStill() bool {
+	return v.loss == 0 && v.cuts == 0 && v.crashes == 0 && v.pauses == 0
+}
+
+func newWorld(seed uint64, v weather, t *trace) *world {
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	w := &world{
+		rand: rand.New(rand.NewPCG(seed, 0x73696d)), now: begin, begin: begin, weather: v, ghost: ghost{}, trace: t, ledger: newLedger(),
+		stats: map[string]int{},
+	}
+	w.net = newNetwork(w)
+	return w
+}
+
+// fail keeps the first violation.
+func (w *world) fail(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf("after %v: "+format, append([]any{w.now.Sub(w.begin)}, args...)...)
+		w.note("VIOLATION %v", w.err)
+	}
+}
+
+// note writes a line of the trace.
+func (w *world) note(format string, args ...any) {
+	w.trace.line(w.now.Sub(w.begin), format, args...)
+}
+
+// after puts something on the agenda.
+func (w *world) after(d time.Duration, do func()) {
+	w.entries++
+	heap.Push(&w.agenda, entry{at: w.now.Add(d), order: w.entries, do: do})
+}
+
+// run lets time pass, and stops at the first violation.
+func (w *world) run(d time.Duration) {
+	end := w.now.Add(d)
+	for len(w.agenda) > 0 && !w.agenda[0].at.After(end) && w.err == nil {
+		e := heap.Pop(&w.agenda).(entry)
+		w.now = e.at
+		e.do()
+	}
+	w.now = end
+}
+
+// entry is something that will happen; order makes the agenda total.
+type entry struct {
+	at    time.Time
+	order uint64
+	do    func()
+}
+
+// agenda is a heap of entries.
+type agenda []entry
+
+func (a agenda) Len() int { return len(a) }
+func (a agenda) Less(i, j int) bool {
+	return a[i].at.Before(a[j].at) || a[i].at.Equal(a[j].at) && a[i].order < a[j].order
+}
+func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(x any)   { *a = append(*a, x.(entry)) }
+func (a *agenda) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
+}
+
+func (w *world) chance(p float64) bool { return p > 0 && w.rand.Float64() < p }
+
+// upTo returns a random duration below d.
+func (w *world) upTo(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return time.Duration(w.rand.Int64N(int64(d)))
+}
+
+// about returns a random duration whose mean is d.
+func (w *world) about(d time.Duration) time.Duration {
+	return time.Duration(w.rand.ExpFloat64() * float64(d))
+}
+
+func pick[T any](w *world, from []T) T { return from[w.rand.IntN(len(from))] }
+
+// actor mints the next identity. Its bytes are scattered, so that their order is not that of the births.
+func (w *world) actor() clock.Actor {
+	w.actors++
+	var b [clock.ActorSize]byte
+	binary.BigEndian.PutUint64(b[:], w.actors*0x9e3779b97f4a7c15)
+	binary.BigEndian.PutUint64(b[8:], w.actors)
+	return clock.ActorFrom(b)
+}
+
+// node returns the node of a name, making room for it if it is new.
+func (w *world) node(name string) *node {
+	i, found := slices.BinarySearchFunc(w.nodes, name, func(n *node, name string) int { return strings.Compare(n.name, name) })
+	if !found {
+		skew := w.upTo(2*w.weather.skew) - w.weather.skew
+		w.nodes = slices.Insert(w.nodes, i, &node{w: w, name: name, skew: skew})
+	}
+	return w.nodes[i]
+}
+
+// up returns the nodes that run, by name.
+func (w *world) up() []*node {
+	return slices.DeleteFunc(slices.Clone(w.nodes), func(n *node) bool { return !n.isUp() })
+}
+
+// hear keeps a node's event for scenarios.
+func (w *world) hear(n *node, e engine.Event) {
+	if isNews(e.Kind) {
+		w.told = append(w.told, strings.TrimSpace(fmt.Sprintf("%s: %s %s %s", n.name, e.Kind, e.Table, e.Key)))
+	}
+}
+
+// answered keeps the outcome of a call that has waited.
+func (w *world) answered(n *node, what string, nodes int, err error) {
+	w.note("%s: %s acknowledged by %d: %v", n.name, what, nodes, err)
+	w.answer = fmt.Sprintf("acknowledged by %d", nodes)
+	if err != nil {
+		w.answer += ": " + err.Error()
+	}
+	w.answer += "\n"
+}

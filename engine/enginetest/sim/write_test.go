@@ -1,0 +1,136 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine"
+)
+
+// wrote tells the oracle of a write that a node has taken; nil when it changed nothing.
+func (n *node) wrote(w *asked, before engine.Held, known set) *event {
+	held, err := n.driver.Held(w.table, w.key)
+	s := w.story
+	switch {
+	case err != nil || held.Epoch != before.Epoch:
+		n.w.fail("%s took write %v without a table: %w", n.name, w, err)
+		return nil
+	case w.token != nil && w.token.story != s:
+		n.w.fail("%s took write %v, whose context is of %v", n.name, w, w.token.story.id)
+		return nil
+	case w.ifUnchanged && w.token != nil && n.showsUnseen(s, known, w.token.seen):
+		n.w.fail("%s took conditional write %v of a client that has not seen %v", n.name, w, s.maximal(known))
+		return nil
+	case held.Made(n.actor) == before.Made(n.actor):
+		n.w.stats["write without effect"]++
+		return nil
+	}
+	n.w.stats["write"]++
+	past := known
+	if w.token != nil {
+		past = w.token.seen
+	}
+	return s.add(event{
+		dot: clock.Dot{Actor: n.actor, Counter: held.Made(n.actor)}, past: past, deleted: w.isDelete, value: w.value,
+	})
+}
+
+// showsUnseen reports whether a node that knows of these writes shows one that a client has not seen.
+func (n *node) showsUnseen(s *story, known, seen set) bool {
+	shown := s.maximal(known)
+	for i, e := range s.events {
+		if _, ok := shown[e.dot]; ok && !seen.has(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkRefusal checks that a write was refused for a reason, and changed nothing.
+func (n *node) checkRefusal(w *asked, there bool, known set, err error) {
+	s := w.story
+	isForeign := w.token != nil && w.token.story != s
+	reasons := []struct {
+		err   error
+		valid bool
+	}{
+		{engine.ErrNotReady, true},
+		{engine.ErrNoTable, !there},
+		{engine.ErrNoQuorum, there},
+		{engine.ErrBadContext, isForeign || !n.w.weather.oneSecret && w.token != nil},
+		{engine.ErrConflict, w.ifUnchanged && w.token != nil && !isForeign && n.showsUnseen(s, known, w.token.seen)},
+	}
+	for _, r := range reasons {
+		if errors.Is(err, r.err) {
+			n.w.stats["refused: "+r.err.Error()]++
+			if !r.valid {
+				n.w.fail("%s refuses write %v for no reason: %w", n.name, w, err)
+			}
+			n.observe()
+			return
+		}
+	}
+	n.w.fail("%s refuses write %v: %w", n.name, w, err)
+}
+
+// onAck takes what a client is told in the end.
+func (n *node) onAck(w *asked, nodes int, err error) {
+	n.w.answered(n, w.String(), nodes, err)
+	switch {
+	case err == nil && w.made != nil:
+		n.w.stats["acknowledged"]++
+		n.acknowledged(w, nodes)
+	case err == nil:
+		n.w.stats["acknowledged what was there"]++
+	case n.mustAcknowledge(w) && !errors.Is(err, engine.ErrClosed):
+		n.w.fail("%s: no trouble in the world, and %v is not acknowledged: %w", n.name, w, err)
+	default:
+		n.w.stats["not acknowledged"]++
+	}
+}
+
+// beginWaits notes whom the step that has begun the waits still saw.
+func (n *node) beginWaits() {
+	for _, w := range n.fresh {
+		now := n.connected()
+		w.awaited = slices.DeleteFunc(w.awaited, func(a clock.Actor) bool { return !slices.Contains(now, a) })
+	}
+	n.fresh = nil
+}
+
+// connected returns the members that the node is connected with.
+func (n *node) connected() []clock.Actor {
+	var out []clock.Actor
+	for _, m := range n.members() {
+		if m.Connected && !m.Self {
+			out = append(out, m.Incarnation)
+		}
+	}
+	return out
+}
+
+func (n *node) members() []engine.Member {
+	var out []engine.Member
+	_, err := n.driver.Call(func(ctx context.Context, e *engine.Engine) (err error) {
+		out, err = e.Members(ctx)
+		return err
+	}, nil)
+	if err != nil {
+		n.w.fail("members of %s: %w", n.name, err)
+	}
+	return out
+}
+
+// mustAcknowledge reports whether nothing has happened that keeps a write from being acknowledged.
+func (n *node) mustAcknowledge(w *asked) bool {
+	return n.w.weather.isStill() && len(n.w.ledger.traps) == 0 && n.table(w.table).Epoch == w.story.id.epoch
+}
+
+func (n *node) levelOf(w write) engine.AckLevel {
+	if w.level != "" {
+		return w.level
+	}
+	return n.table(w.table).Options.Ack
+}

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// Errors about what was asked. The caller must change the request.
+var (
+	ErrBadTableName  = errors.New("bad table name: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit")
+	ErrBadOption     = errors.New("bad table option")
+	ErrBadKey        = errors.New("bad key: a key has 1 to 1024 bytes")
+	ErrValueTooLarge = errors.New("value too large: a value has at most 8 MiB; store larger things in parts")
+	ErrBadPattern    = errors.New("bad pattern")
+	ErrBadContext    = errors.New("bad context: use the token of a read of this very key, unchanged, or none")
+	ErrBadModule     = errors.New("bad module")
+	// ErrModuleTooLarge is an ErrBadModule.
+	ErrModuleTooLarge = fmt.Errorf("%w: a module has at most 16 MiB; strip it of debug information, or leave libraries out", ErrBadModule)
+	ErrBadPluginName  = errors.New("bad plugin name: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit")
+)
+
+// Errors about what is there.
+var (
+	ErrNotFound    = errors.New("key not found")
+	ErrNoTable     = errors.New("no such table: create it with 'kvnode table create'")
+	ErrTableExists = errors.New("table exists with other options")
+	ErrNoPlugin    = errors.New("no such plugin: install it with 'kvnode plugin install'")
+	ErrNoConflict  = errors.New("no such conflict")
+	ErrNoMember    = errors.New("no such member: 'kvnode cluster members' lists them")
+	// ErrMemberConnected refuses to forget a live member.
+	ErrMemberConnected = errors.New("this member is connected: stop it first")
+)
+
+// Errors about other versions. The caller reads again and decides anew.
+var (
+	// ErrConflict refuses a conditional write: the key has versions that the given context has not seen.
+	ErrConflict = replica.ErrConflict
+	// ErrTooManySiblings refuses a write that would only add to a key that has too many siblings already.
+	ErrTooManySiblings = replica.ErrTooManySiblings
+)
+
+// Errors about the cluster's state. Nothing was applied unless the comment says so; trying again may help.
+var (
+	ErrNotReady = errors.New("node not ready: it is still catching up with its peers, try again")
+	ErrClosed   = errors.New("node closed")
+	ErrNoQuorum = errors.New("no quorum: a majority of the known members is not reachable; nothing was written")
+	// ErrNotAcknowledged means that the write is applied here and may spread, but the asked number of nodes has not confirmed it in time.
+	ErrNotAcknowledged = errors.New("not acknowledged in time: written here, it may still spread")
+	// ErrOverloaded ends a watch whose reader does not keep up, and refuses work beyond a bound.
+	ErrOverloaded = errors.New("overloaded")
+	// ErrNameTaken stops a node that joined a cluster in which another live node has its name.
+	ErrNameTaken = errors.New("another live node has this name: start this one with another --name")
+)

@@ -1,0 +1,277 @@
+package engine
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// The catalogue is a replica like any other. Its records are siblings too when both sides of a split wrote them; facts derives from them, on
+// every node alike, what holds. The first letters of a key say what it is.
+const (
+	keyTable      = "t/" // name
+	keyHandler    = "h/" // table
+	keyPlugin     = "p/" // name/sha256
+	keyModule     = "m/" // sha256/chunk
+	keyQuarantine = "q/" // hash of table, epoch, key, siblings and handler
+	keyMember     = "n/" // name
+	keySecret     = "k/" // what tokens are authenticated with
+)
+
+// tableRecord says that a table exists (Live) or was dropped. Epoch counts the drops.
+type tableRecord struct {
+	_       struct{} `cbor:",toarray"`
+	Epoch   uint64
+	Live    bool
+	Options TableOptions
+}
+
+// tableFact is the record that holds, and the options that lost when both sides of a split created the table.
+type tableFact struct {
+	tableRecord
+	Rejected []TableOptions
+}
+
+// handlerRecord says what runs for a table of this epoch.
+type handlerRecord struct {
+	_          struct{} `cbor:",toarray"`
+	TableEpoch uint64
+	Plugin     string
+	SHA256     string
+	Epoch      uint64
+	Time       uint64 // unix milliseconds
+	Limits     Limits
+	Rewriter   int
+	Disabled   bool
+}
+
+// pluginRecord names an installed module; its bytes are in the keyModule records.
+type pluginRecord struct {
+	_        struct{} `cbor:",toarray"`
+	Name     string
+	SHA256   string
+	Size     int
+	Chunks   int
+	Time     uint64 // unix milliseconds
+	Limits   Limits
+	Rewriter int
+}
+
+// quarantineRecord forbids one handler on exactly these siblings of a key.
+type quarantineRecord struct {
+	_        struct{} `cbor:",toarray"`
+	Table    string
+	Epoch    uint64
+	Key      string
+	Siblings string
+	Handler  handlerRecord
+	Reason   string
+	Restart  bool
+	Who      string
+	Actor    clock.Actor
+	Time     uint64 // unix milliseconds
+}
+
+// memberRecord is a known member with its current incarnation.
+type memberRecord struct {
+	_     struct{} `cbor:",toarray"`
+	Name  string
+	Actor clock.Actor
+	HTTP  string
+	Route string
+}
+
+// facts is what the catalogue says. Guarded by space.mu.
+type facts struct {
+	codec       codec
+	tables      map[string]tableFact
+	handlers    map[string]handlerRecord
+	plugins     map[string]pluginRecord // by catalogue key
+	quarantines map[string]quarantineRecord
+	members     map[string]memberRecord
+	// secrets authenticate tokens; the first makes them.
+	secrets [][]byte
+	// version counts the changes; judging those that may change what becomes of conflicts.
+	version, judging uint64
+}
+
+func newFacts() *facts {
+	return &facts{
+		codec:       newCodec(),
+		tables:      map[string]tableFact{},
+		handlers:    map[string]handlerRecord{},
+		plugins:     map[string]pluginRecord{},
+		quarantines: map[string]quarantineRecord{},
+		members:     map[string]memberRecord{},
+	}
+}
+
+// learn derives what the siblings of one catalogue key say. For a table it returns the name.
+func (f *facts) learn(key string, versions []replica.Version) (string, []Event) {
+	f.version++
+	if key != "" && strings.Contains("thpq", key[:1]) {
+		f.judging++
+	}
+	rest := key[min(2, len(key)):]
+	switch key[:min(2, len(key))] {
+	case keyTable:
+		return rest, f.learnTable(rest, versions)
+	case keyHandler:
+		put(f.handlers, rest, versions, f.codec, laterHandler)
+	case keyPlugin:
+		put(f.plugins, key, versions, f.codec, func(a, b pluginRecord) bool { return a.Time > b.Time })
+	case keyQuarantine:
+		put(f.quarantines, key, versions, f.codec, func(a, b quarantineRecord) bool { return a.Restart && !b.Restart })
+	case keySecret:
+		f.secrets = nil
+		for _, v := range versions {
+			f.secrets = append(f.secrets, v.Value)
+		}
+	case keyMember:
+		put(f.members, rest, versions, f.codec, func(memberRecord, memberRecord) bool { return false })
+	}
+	return "", nil
+}
+
+// put stores the best of the records, or nothing when there is none. Versions ascend by stamp: of equals the latest stays.
+func put[T any](to map[string]T, key string, versions []replica.Version, c codec, better func(held, than T) bool) {
+	delete(to, key)
+	for _, v := range versions {
+		r, err := decode[T](c, v.Value)
+		if err != nil {
+			continue // written by a newer node; its meaning is unknown here
+		}
+		if held, ok := to[key]; ok && better(held, r) {
+			continue
+		}
+		to[key] = r
+	}
+}
+
+// laterHandler orders handler records by (epoch, time, SHA-256); a disabled one wins over its twin.
+func laterHandler(a, b handlerRecord) bool {
+	switch {
+	case a.Epoch != b.Epoch:
+		return a.Epoch > b.Epoch
+	case a.Time != b.Time:
+		return a.Time > b.Time
+	case a.SHA256 != b.SHA256:
+		return a.SHA256 > b.SHA256
+	}
+	return a.Disabled && !b.Disabled
+}
+
+// tableFactOf picks the record that holds: the highest epoch (a drop wins over what it did not see); in it, existing wins over dropped; of two
+// creations the earliest stamp. The versions ascend by stamp.
+func tableFactOf(c codec, versions []replica.Version) (held tableFact, found bool) {
+	for _, v := range versions {
+		r, err := decode[tableRecord](c, v.Value)
+		if err != nil {
+			continue
+		}
+		switch {
+		case !found || r.Epoch > held.Epoch || r.Epoch == held.Epoch && r.Live && !held.Live:
+			held, found = tableFact{tableRecord: r}, true
+		case r.Epoch == held.Epoch && r.Live && r.Options != held.Options && !slices.Contains(held.Rejected, r.Options):
+			held.Rejected = append(held.Rejected, r.Options)
+		}
+	}
+	return held, found
+}
+
+// learnTable keeps what holds of a table, and reports when it turns out that two sides of a split wanted different options.
+func (f *facts) learnTable(name string, versions []replica.Version) []Event {
+	held, found := tableFactOf(f.codec, versions)
+	if !found {
+		delete(f.tables, name)
+		return nil
+	}
+	before := f.tables[name]
+	f.tables[name] = held
+	if len(held.Rejected) > len(before.Rejected) {
+		return []Event{{Kind: EventOptionsDiffer, Table: name, Attrs: optionAttrs(held)}}
+	}
+	return nil
+}
+
+// handlerOf picks the record in force of the activated ones.
+func handlerOf(c codec, versions []replica.Version, tableEpoch uint64) (held handlerRecord, found bool) {
+	for _, v := range versions {
+		r, err := decode[handlerRecord](c, v.Value)
+		if err == nil && r.TableEpoch == tableEpoch && (!found || laterHandler(r, held)) {
+			held, found = r, true
+		}
+	}
+	return held, found
+}
+
+// handler returns the record in force for an open table: the activated one, or else the first module that was installed under the table's
+// handler name.
+func (f *facts) handler(t *table) (handlerRecord, bool) {
+	if r, ok := f.handlers[t.name]; ok && r.TableEpoch == t.epoch {
+		return r, true
+	}
+	var first pluginRecord
+	for _, p := range f.plugins {
+		if p.Name == t.options.Handler && (first.Name == "" || earlierPlugin(p, first)) {
+			first = p
+		}
+	}
+	if first.Name == "" {
+		return handlerRecord{}, false
+	}
+	return handlerRecord{
+		TableEpoch: t.epoch, Plugin: first.Name, SHA256: first.SHA256, Time: first.Time, Limits: first.Limits, Rewriter: first.Rewriter,
+	}, true
+}
+
+func earlierPlugin(a, b pluginRecord) bool {
+	if a.Time != b.Time {
+		return a.Time < b.Time
+	}
+	return a.SHA256 < b.SHA256
+}
+
+// sortedPlugins returns the installed modules, earliest first.
+func (f *facts) sortedPlugins() []pluginRecord {
+	return slices.SortedFunc(maps.Values(f.plugins), func(a, b pluginRecord) int {
+		switch {
+		case earlierPlugin(a, b):
+			return -1
+		case earlierPlugin(b, a):
+			return 1
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+}
+
+// public is the record as people see it.
+func (r handlerRecord) public() Handler {
+	return Handler{
+		Plugin: r.Plugin, SHA256: r.SHA256, Epoch: r.Epoch, Time: time.UnixMilli(int64(r.Time)).UTC(),
+		Limits: r.Limits, Rewriter: r.Rewriter, Disabled: r.Disabled,
+	}
+}
+
+// id names exactly this record: code, limits, rewriter and activation.
+func (r handlerRecord) id(c codec) string {
+	sum := hash128(c.record(r))
+	return hex.EncodeToString(sum[:])
+}
+
+// siblingsHash identifies siblings, given in canonical order, by their dots.
+func siblingsHash(versions []replica.Version) string {
+	var b []byte
+	for _, v := range versions {
+		actor := v.Dot.Actor.Bytes()
+		b = binary.BigEndian.AppendUint64(append(b, actor[:]...), v.Dot.Counter)
+	}
+	sum := hash128(b)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// moduleChunk is the size of the pieces in which a module's bytes travel through the catalogue.
+const moduleChunk = 128 << 10
+
+var (
+	errModuleMissing = errors.New("the module's bytes have not all arrived yet")
+	errRewriter      = errors.New("this node's metering is of another version than the handler record asks for")
+)
+
+// judges keeps the loaded modules. Safe for concurrent use; loading happens with no lock held that others need.
+type judges struct {
+	space    *space
+	resolver Resolver
+
+	mu     sync.Mutex
+	loaded map[moduleID]*loadedModule
+	closed bool
+}
+
+// moduleID is what a compiled module depends on.
+type moduleID struct {
+	sha256 string
+	limits Limits
+}
+
+// loadedModule is loaded once; done is closed when judge and err are set.
+type loadedModule struct {
+	done  chan struct{}
+	judge Judge
+	err   error
+}
+
+func newJudges(s *space, r Resolver) *judges {
+	return &judges{space: s, resolver: r, loaded: map[moduleID]*loadedModule{}}
+}
+
+func (j *judges) rewriter() int { return j.resolver.Rewriter() }
+
+// run judges one job: the view, or an error that is a *Trap or says why this host cannot run the handler now.
+func (j *judges) run(ctx context.Context, job Job) (view, error) {
+	if job.handler.Rewriter != j.rewriter() {
+		return view{}, errRewriter
+	}
+	judge, err := j.load(ctx, job.handler)
+	if err != nil {
+		return view{}, err
+	}
+	v, err := judge.Judge(ctx, job.key, job.versions)
+	if err != nil {
+		return view{}, fmt.Errorf("judge: %w", err)
+	}
+	w := viewOf(job.versions, v)
+	job.t.views.put(job.key, job.siblings, job.record, w)
+	return w, nil
+}
+
+// load returns the module of a handler record, compiled. Of concurrent callers one compiles and the others wait.
+func (j *judges) load(ctx context.Context, r handlerRecord) (Judge, error) {
+	id := moduleID{sha256: r.SHA256, limits: r.Limits}
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return nil, ErrClosed
+	}
+	m, ok := j.loaded[id]
+	if !ok {
+		m = &loadedModule{done: make(chan struct{})}
+		j.loaded[id] = m
+	}
+	j.mu.Unlock()
+	if !ok {
+		m.judge, m.err = j.compile(ctx, r)
+		close(m.done)
+	}
+	select {
+	case <-m.done:
+		return m.judge, m.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the module: %w", ctx.Err())
+	}
+}
+
+func (j *judges) compile(ctx context.Context, r handlerRecord) (Judge, error) {
+	module, err := j.space.module(r.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	judge, err := j.resolver.Load(context.WithoutCancel(ctx), module, r.Limits)
+	if err != nil {
+		return nil, fmt.Errorf("load module %.12s: %w", r.SHA256, err)
+	}
+	return judge, nil
+}
+
+// prepare loads the modules in force, also those that could not be loaded before, and closes the others.
+func (j *judges) prepare(ctx context.Context) error {
+	j.forgetFailures()
+	inForce := j.space.handlersInForce()
+	var errs []error
+	for _, r := range inForce {
+		if r.Disabled || r.Rewriter != j.rewriter() {
+			continue
+		}
+		if _, err := j.load(ctx, r); err != nil && !errors.Is(err, errModuleMissing) && !errors.Is(err, ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, j.closeOthers(inForce))...)
+}
+
+// forgetFailures lets the next caller try again.
+func (j *judges) forgetFailures() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	maps.DeleteFunc(j.loaded, func(_ moduleID, m *loadedModule) bool { return m.failed() })
+}
+
+// maxIdleModules is how many modules that are not in force stay loaded, for a quick way back.
+const maxIdleModules = 4
+
+// closeOthers closes modules that no record in force uses, beyond a few.
+func (j *judges) closeOthers(inForce []handlerRecord) error {
+	j.mu.Lock()
+	var idle []Judge
+	kept := 0
+	for id, m := range j.loaded {
+		used := slices.ContainsFunc(inForce, func(r handlerRecord) bool { return r.SHA256 == id.sha256 && r.Limits == id.limits })
+		if used || !m.finished() {
+			continue
+		}
+		if kept++; kept > maxIdleModules {
+			delete(j.loaded, id)
+			idle = append(idle, m.judge)
+		}
+	}
+	j.mu.Unlock()
+	return closeAll(idle)
+}
+
+func (m *loadedModule) finished() bool {
+	select {
+	case <-m.done:
+		return m.err == nil
+	default:
+		return false
+	}
+}
+
+func (m *loadedModule) failed() bool {
+	select {
+	case <-m.done:
+		return m.err != nil
+	default:
+		return false
+	}
+}
+
+// close closes all modules; later runs answer ErrClosed.
+func (j *judges) close() error {
+	j.mu.Lock()
+	j.closed = true
+	loaded := slices.Collect(maps.Values(j.loaded))
+	j.loaded = map[moduleID]*loadedModule{}
+	j.mu.Unlock()
+	var idle []Judge
+	for _, m := range loaded {
+		<-m.done
+		if m.err == nil {
+			idle = append(idle, m.judge)
+		}
+	}
+	return closeAll(idle)
+}
+
+func closeAll(idle []Judge) error {
+	var errs []error
+	for _, judge := range idle {
+		errs = append(errs, judge.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// handlersInForce lists the handler records of all open tables.
+func (s *space) handlersInForce() []handlerRecord {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []handlerRecord
+	for _, name := range slices.Sorted(maps.Keys(s.tables)) {
+		if r, ok := s.facts.handler(s.tables[name]); ok && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}

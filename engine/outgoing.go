@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+const (
+	// frameBytes is the size at which a mutations frame is full.
+	frameBytes = 256 << 10
+	// windowBytes bounds what is sent and not yet confirmed by all connected members; past it mutations wait, and coalesce by key.
+	windowBytes = 8 << 20
+	// windowPatience is how long an unconfirmed frame holds the window.
+	windowPatience = time.Second
+	// sentMemory is how long a late acknowledgement still counts.
+	sentMemory = 10 * time.Second
+)
+
+// outgoing is what this node has sent and who has confirmed it.
+type outgoing struct {
+	sequence uint64
+	sent     map[uint64]*sentFrame
+	inFlight int
+	acks     map[clock.Actor][]frameAcked
+}
+
+type sentFrame struct {
+	groups  []sentGroup
+	missing map[clock.Actor]struct{}
+	bytes   int // still counted in inFlight
+	at      time.Time
+}
+
+type sentGroup struct {
+	p    *partition
+	dots []clock.Dot
+}
+
+func newOutgoing() outgoing {
+	return outgoing{sent: map[uint64]*sentFrame{}, acks: map[clock.Actor][]frameAcked{}}
+}
+
+// flush sends what local writes have left in the replicas. It never waits in order to batch: what gathered since the last flush goes together.
+func (c *Core) flush() {
+	for c.outgoing.inFlight < windowBytes && !c.stopped {
+		dirty := c.space.takeDirty()
+		if len(dirty) == 0 {
+			return
+		}
+		c.flushPartitions(dirty)
+	}
+}
+
+func (c *Core) flushPartitions(dirty []*partition) {
+	var f mutationsFrame
+	var sent []sentGroup
+	size := 0
+	for _, p := range dirty {
+		group, own, more := drain(p)
+		if more {
+			c.space.touch(p)
+		}
+		if len(c.members.sorted) == 0 || len(own) == 0 {
+			continue // alone: whoever comes repairs
+		}
+		f.Groups = append(f.Groups, group)
+		sent = append(sent, sentGroup{p: p, dots: own})
+		if size += len(group.Delta); size >= frameBytes {
+			c.sendMutations(f, sent, size)
+			f, sent, size = mutationsFrame{}, nil, 0
+		}
+	}
+	if len(f.Groups) > 0 {
+		c.sendMutations(f, sent, size)
+	}
+}
+
+func drain(p *partition) (g mutationGroup, own []clock.Dot, more bool) {
+	p.dirty.Store(false)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delta, own := p.rep.Drain(frameBytes)
+	return mutationGroup{ID: p.id, Delta: delta.AppendBinary(nil)}, own, p.rep.Pending() > 0
+}
+
+func (c *Core) sendMutations(f mutationsFrame, sent []sentGroup, size int) {
+	o := &c.outgoing
+	o.sequence++
+	f.Sequence = o.sequence
+	s := &sentFrame{groups: sent, missing: map[clock.Actor]struct{}{}, bytes: size, at: c.now}
+	for _, p := range c.members.sorted {
+		s.missing[p.actor] = struct{}{}
+	}
+	o.sent[f.Sequence] = s
+	o.inFlight += size
+	c.broadcast(c.codec.frame(frameMutations, f))
+}
+
+// onMutations applies a frame group by group and confirms what was applied.
+func (c *Core) onMutations(from clock.Actor, f mutationsFrame) error {
+	if p, ok := c.members.peers[from]; ok {
+		if f.Sequence > p.sequence+1 {
+			p.nextSync = c.now // frames are missing: repair at once
+		}
+		p.sequence = max(p.sequence, f.Sequence)
+	}
+	ack := frameAcked{Sequence: f.Sequence}
+	for i, g := range f.Groups {
+		if err := c.applyGroup(g); err != nil {
+			ack.Skipped = append(ack.Skipped, i)
+			c.report(Event{Kind: EventError, Table: g.ID.Table, Peer: from.Short(), Err: err})
+		} else if c.space.find(g.ID) == nil {
+			ack.Skipped = append(ack.Skipped, i)
+		}
+	}
+	c.outgoing.acks[from] = append(c.outgoing.acks[from], ack)
+	return nil
+}
+
+// applyGroup receives one partition's objects. Frames of unknown tables are dropped and repaired later.
+func (c *Core) applyGroup(g mutationGroup) error {
+	p := c.space.find(g.ID)
+	if p == nil {
+		return nil
+	}
+	delta, err := replica.ParseDelta(g.Delta)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	changed, err := p.rep.Receive(delta)
+	p.mu.Unlock()
+	if err != nil {
+		return c.ownActor(err)
+	}
+	c.changed(p, changed)
+	return nil
+}
+
+// changed tells everyone concerned that remote state altered these keys.
+func (c *Core) changed(p *partition, keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	if p == c.space.catalogue {
+		c.report(c.space.refresh(keys)...)
+		return
+	}
+	t, err := c.space.table(p.id.Table)
+	if err != nil || t.epoch != p.id.Epoch {
+		return
+	}
+	t.hub.notify(keys...)
+	for _, key := range keys {
+		c.noticeConflict(t, key)
+	}
+}
+
+func (c *Core) sendAcks() {
+	for _, to := range slices.SortedFunc(maps.Keys(c.outgoing.acks), clock.Actor.Compare) {
+		c.send(to, LaneFast, c.codec.frame(frameAck, ackFrame{Acks: c.outgoing.acks[to]}))
+	}
+	clear(c.outgoing.acks)
+}
+
+func (c *Core) onAck(from clock.Actor, f ackFrame) error {
+	touched := map[*partition]struct{}{}
+	for _, a := range f.Acks {
+		s, ok := c.outgoing.sent[a.Sequence]
+		if !ok {
+			continue
+		}
+		for i, g := range s.groups {
+			if !slices.Contains(a.Skipped, i) {
+				g.p.witnessDots(from, g.dots)
+				touched[g.p] = struct{}{}
+			}
+		}
+		c.confirmSent(a.Sequence, s, from)
+	}
+	c.checkWaiters(touched)
+	return nil
+}
+
+func (p *partition) witnessDots(member clock.Actor, dots []clock.Dot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rep.WitnessDots(member, dots)
+}
+
+func (c *Core) confirmSent(seq uint64, s *sentFrame, by clock.Actor) {
+	delete(s.missing, by)
+	if len(s.missing) == 0 {
+		c.outgoing.inFlight -= s.bytes
+		delete(c.outgoing.sent, seq)
+	}
+}
+
+// forgetSent stops waiting for a member that is gone.
+func (c *Core) forgetSent(member clock.Actor) {
+	for seq, s := range c.outgoing.sent {
+		c.confirmSent(seq, s, member)
+	}
+}
+
+// expireSent frees the window of frames that nobody confirms, and forgets old ones: repair will see to them.
+func (c *Core) expireSent() {
+	for seq, s := range c.outgoing.sent {
+		age := c.now.Sub(s.at)
+		if age > windowPatience {
+			c.outgoing.inFlight -= s.bytes
+			s.bytes = 0
+		}
+		if age > sentMemory {
+			delete(c.outgoing.sent, seq)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// Lanes of the network. A sender's payloads arrive in order within a lane; lanes do not wait for each other.
+const (
+	// LaneFast carries mutations and everything small.
+	LaneFast = 0
+	// LaneBulk carries repair transfers.
+	LaneBulk = 1
+)
+
+// Peers is the network as the engine needs it: at most once, in order per sender and lane. Node IDs are the actors' hexadecimal form.
+type Peers interface {
+	// Broadcast sends to all other nodes. The payload belongs to the callee.
+	Broadcast(lane int, payload []byte) error
+	// Send sends to one node. The payload belongs to the callee.
+	Send(to string, lane int, payload []byte) error
+	// Listen sets the receiver, once, before anything arrives. The payload belongs to the receiver.
+	Listen(receive func(from string, lane int, payload []byte))
+	// SetRoutes tells the addresses of all known members.
+	SetRoutes(addrs []string) error
+}
+
+// Resolver turns a module's bytes into something that judges conflicts. It must be safe for concurrent use.
+type Resolver interface {
+	// Check refuses a module that cannot be a handler; the error wraps ErrBadModule.
+	Check(ctx context.Context, module []byte, l Limits) error
+	// Load compiles a module.
+	Load(ctx context.Context, module []byte, l Limits) (Judge, error)
+	// Rewriter is the version of the metering rewriter, part of a handler's identity.
+	Rewriter() int
+}
+
+// Judge is one loaded module. It must be safe for concurrent use, and a pure function of its input.
+type Judge interface {
+	// Judge decides a conflict of two or more versions in canonical order. A trap is a *Trap; any other error means that this host could not run
+	// the handler now, which is neither verdict nor trap.
+	Judge(ctx context.Context, key string, versions []replica.Version) (Verdict, error)
+	// Close frees it. Calls under way end first.
+	Close() error
+}
+
+// VerdictKind is what a handler decided.
+type VerdictKind string
+
+// The kinds of verdicts.
+const (
+	VerdictValue  VerdictKind = "value"
+	VerdictDelete VerdictKind = "delete"
+	VerdictKeep   VerdictKind = "keep"
+	VerdictError  VerdictKind = "error"
+)
+
+// Verdict is a handler's decision.
+type Verdict struct {
+	Kind   VerdictKind
+	Value  []byte
+	Reason string
+	Fuel   uint64
+}
+
+// Trap says that a handler broke the rules: out of bounds, unreachable, stack or fuel exhausted, malformed verdict.
+type Trap struct {
+	Reason string
+	Fuel   uint64
+}
+
+// Error implements error.
+func (t *Trap) Error() string { return "handler trapped: " + t.Reason }

@@ -1,0 +1,227 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// Partitions is the number of replicas of a table at every node; the same in the whole cluster.
+const Partitions = 16
+
+// partition is one replica with its lock.
+type partition struct {
+	id partitionID
+	// mu guards rep. Several partitions are locked in the order of their index.
+	mu    sync.RWMutex
+	rep   *replica.Replica
+	dirty atomic.Bool
+}
+
+// table is one open table: a name with an epoch.
+type table struct {
+	name    string
+	epoch   uint64
+	options TableOptions
+	parts   [Partitions]*partition
+	views   *viewCache
+	hub     *hub
+}
+
+func newTable(name string, epoch uint64, o TableOptions, self clock.Actor) *table {
+	t := &table{name: name, epoch: epoch, options: o, views: newViewCache(), hub: newHub()}
+	for i := range t.parts {
+		t.parts[i] = &partition{
+			id:  partitionID{Table: name, Epoch: epoch, Index: i},
+			rep: replica.New(self, replica.Options{Ordered: o.Type == OrderedSet}),
+		}
+	}
+	return t
+}
+
+func (t *table) partition(key string) *partition {
+	return t.parts[xxh3.HashString(key)%Partitions]
+}
+
+// space holds what this node stores: the catalogue and the tables. It is shared by the state machine, the readers and the writers.
+type space struct {
+	self clock.Actor
+	// catalogue is the built-in replica of tables, handlers, modules, quarantines and members.
+	catalogue *partition
+	// mu guards tables and facts. A partition's lock is taken after it, never before.
+	mu     sync.RWMutex
+	tables map[string]*table
+	facts  *facts
+
+	dirtyMu sync.Mutex
+	dirty   []*partition
+}
+
+func newSpace(self clock.Actor) *space {
+	return &space{
+		self:      self,
+		catalogue: &partition{rep: replica.New(self, replica.Options{Ordered: true, MaxDotKeys: 1 << 20})},
+		tables:    map[string]*table{},
+		facts:     newFacts(),
+	}
+}
+
+// adopt makes everything that an earlier incarnation held this one's. Calls of the earlier one that are still under way find that it is over.
+func (s *space) adopt(self clock.Actor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.self = self
+	s.adoptPartition(s.catalogue)
+	for _, t := range s.tables {
+		for _, p := range t.parts {
+			s.adoptPartition(p)
+		}
+		t.hub.reopen()
+	}
+}
+
+// adoptPartition hands one replica over; what waits in its outbox goes out under the new incarnation.
+func (s *space) adoptPartition(p *partition) {
+	p.mu.Lock()
+	p.rep.Adopt(s.self)
+	pending := p.rep.Pending() > 0
+	p.mu.Unlock()
+	if pending {
+		s.touch(p)
+	}
+}
+
+func (s *space) table(name string) (*table, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, ok := s.tables[name]
+	if !ok {
+		return nil, ErrNoTable
+	}
+	return t, nil
+}
+
+// sortedTables returns the open tables by name.
+func (s *space) sortedTables() []*table {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]*table, 0, len(s.tables))
+	for _, t := range s.tables {
+		out = append(out, t)
+	}
+	slices.SortFunc(out, func(a, b *table) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+// secrets are what tokens are authenticated with, the current one first. They must not be changed.
+func (s *space) secrets() [][]byte {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.facts.secrets
+}
+
+// holdsLocal says whether a table that is not replicated has keys.
+func (s *space) holdsLocal() bool {
+	return slices.ContainsFunc(s.sortedTables(), func(t *table) bool { return t.options.Local && s.info(t).Keys > 0 })
+}
+
+// find returns the partition that a frame names, nil when this node has no such table of this epoch.
+func (s *space) find(id partitionID) *partition {
+	if id.Table == "" {
+		return s.catalogue
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, ok := s.tables[id.Table]
+	if !ok || t.epoch != id.Epoch || t.options.Local || id.Index < 0 || id.Index >= Partitions {
+		return nil
+	}
+	return t.parts[id.Index]
+}
+
+// replicated returns the partitions of a table that peers hold too; of the catalogue for the empty name.
+func (s *space) replicated(name string, epoch uint64) []*partition {
+	if name == "" {
+		return []*partition{s.catalogue}
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, ok := s.tables[name]
+	if !ok || t.epoch != epoch || t.options.Local {
+		return nil
+	}
+	return t.parts[:]
+}
+
+// touch notes that p has mutations to send.
+func (s *space) touch(p *partition) {
+	if p.dirty.Swap(true) {
+		return
+	}
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	s.dirty = append(s.dirty, p)
+}
+
+// takeDirty returns the partitions that have mutations to send, in a fixed order.
+func (s *space) takeDirty() []*partition {
+	s.dirtyMu.Lock()
+	out := s.dirty
+	s.dirty = nil
+	s.dirtyMu.Unlock()
+	slices.SortFunc(out, func(a, b *partition) int { return comparePartitions(a.id, b.id) })
+	return out
+}
+
+func comparePartitions(a, b partitionID) int {
+	return cmp.Or(strings.Compare(a.Table, b.Table), cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Index, b.Index))
+}
+
+// refresh derives the facts that depend on these catalogue keys, and opens and closes tables to match.
+func (s *space) refresh(keys []string) []Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var events []Event
+	for _, key := range keys {
+		s.catalogue.mu.RLock()
+		versions := replica.Canonical(s.catalogue.rep.Get(key))
+		s.catalogue.mu.RUnlock()
+		name, differ := s.facts.learn(key, versions)
+		if name == "" {
+			continue
+		}
+		events = append(events, differ...)
+		events = append(events, s.alignLocked(name)...)
+	}
+	return events
+}
+
+// alignLocked opens, replaces or closes the table so that it is what the catalogue says. Tables are replaced, never altered: readers hold them.
+func (s *space) alignLocked(name string) []Event {
+	want, known := s.facts.tables[name]
+	have, open := s.tables[name]
+	live := known && want.Live
+	var events []Event
+	if open && (!live || have.epoch != want.Epoch) {
+		delete(s.tables, name)
+		have.hub.close()
+		open = false
+		events = append(events, Event{Kind: EventTableDropped, Table: name})
+	}
+	switch {
+	case live && !open:
+		s.tables[name] = newTable(name, want.Epoch, want.Options, s.self)
+	case live && have.options != want.Options:
+		same := *have // the other side's options win; the index that the keys are in stays as it was built here
+		same.options = want.Options
+		s.tables[name] = &same
+	}
+	return events
+}

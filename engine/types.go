@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/kvnode/kvnode/clock"
+)
+
+// Limits of what a client may send.
+const (
+	MaxKeyBytes    = 1 << 10
+	MaxValueBytes  = 8 << 20
+	MaxModuleBytes = 16 << 20
+	MaxBatch       = 10_000
+)
+
+// TableType says how a table's keys are indexed.
+type TableType string
+
+// The table types.
+const (
+	// Set indexes keys by hash: fastest, no order.
+	Set TableType = "set"
+	// OrderedSet keeps keys in order: Match with a literal prefix is a range scan.
+	OrderedSet TableType = "ordered_set"
+)
+
+// AckLevel says how many nodes have applied a write when it returns.
+type AckLevel string
+
+// The acknowledgement levels.
+const (
+	// AckLocal returns once this node has applied the write.
+	AckLocal AckLevel = "local"
+	// AckOne waits for one node besides this one.
+	AckOne AckLevel = "one"
+	// AckQuorum waits for a majority of the known members, this node included.
+	AckQuorum AckLevel = "quorum"
+	// AckAll waits for every connected member. A member that leaves meanwhile is not waited for.
+	AckAll AckLevel = "all"
+)
+
+// Policy says what a reader sees of a conflict that no handler decides.
+type Policy string
+
+// The policies for tables without a handler.
+const (
+	// Keep shows the latest version and says that there are siblings.
+	Keep Policy = "keep"
+	// LWW shows the version with the latest stamp.
+	LWW Policy = "lww"
+	// RestartNode is LWW, and the merging node restarts once for each conflict.
+	RestartNode Policy = "restart"
+)
+
+// TableOptions are fixed when a table is created. Zero fields mean the defaults: set, all, keep, the table's own name.
+type TableOptions struct {
+	Type       TableType `json:"type"`
+	Ack        AckLevel  `json:"ack"`
+	Unresolved Policy    `json:"unresolved"`
+	// Handler is the plugin that judges this table's conflicts.
+	Handler string `json:"handler"`
+	// Local tables are not replicated.
+	Local bool `json:"local"`
+}
+
+// TableInfo describes one table at this node.
+type TableInfo struct {
+	Name      string       `json:"name"`
+	Epoch     uint64       `json:"epoch"`
+	Options   TableOptions `json:"options"`
+	Keys      int          `json:"keys"`
+	Bytes     int64        `json:"bytes"`
+	Conflicts int          `json:"conflicts"`
+	// Unstable counts the mutations that some known member has not confirmed yet.
+	Unstable int `json:"unstable"`
+	// Active is the handler record in force, nil when no handler is installed.
+	Active *Handler `json:"active,omitempty"`
+	// RejectedOptions are what another node asked for when both sides of a split created the table.
+	RejectedOptions []TableOptions `json:"rejected_options,omitempty"`
+}
+
+// Handler is one handler record: what exactly runs for a table's conflicts.
+type Handler struct {
+	Plugin string `json:"plugin"`
+	// SHA256 identifies the module, in hex.
+	SHA256 string `json:"sha256"`
+	// Epoch orders records: the highest is in force.
+	Epoch    uint64    `json:"epoch"`
+	Time     time.Time `json:"time"`
+	Limits   Limits    `json:"limits"`
+	Rewriter int       `json:"rewriter"`
+	// Disabled says that the restart intensity of this module was exceeded; siblings are shown instead.
+	Disabled bool `json:"disabled,omitempty"`
+}
+
+// Limits bound a handler. Zero fields mean the host's defaults.
+type Limits struct {
+	MemoryBytes uint64 `json:"memory_bytes,omitempty"`
+	Fuel        uint64 `json:"fuel,omitempty"`
+	OutputBytes uint64 `json:"output_bytes,omitempty"`
+}
+
+// State says how an entry's value came about.
+type State string
+
+// The states of an entry.
+const (
+	// Single: one value, no conflict.
+	Single State = "single"
+	// Resolved: siblings exist, and the handler or the policy decided.
+	Resolved State = "resolved"
+	// Kept: siblings exist, nobody decided; Value is the latest.
+	Kept State = "kept"
+	// Failed: the handler answered with an error; Value is the latest.
+	Failed State = "failed"
+	// Quarantined: the handler trapped on exactly these siblings; Value is the latest.
+	Quarantined State = "quarantined"
+	// Pending: siblings exist, and this node has not judged them yet. Only in the journal.
+	Pending State = "pending"
+	// Settled: a write replaced the siblings before this node learned of a verdict. Only in the journal.
+	Settled State = "settled"
+	// Unavailable: the handler cannot run here now, it is tried again; Value is the latest.
+	Unavailable State = "unavailable"
+)
+
+// Version is one sibling of a key.
+type Version struct {
+	Value []byte          `json:"value"`
+	Stamp clock.Timestamp `json:"stamp"`
+	Time  time.Time       `json:"time"`
+	Actor clock.Actor     `json:"actor"`
+	Dot   string          `json:"dot"`
+}
+
+// Entry is what a reader sees of a key. The byte slices belong to the store and must not be changed.
+type Entry struct {
+	Key   string
+	Value []byte
+	// Deleted says that siblings exist and the handler decided that the key goes: readers see it as absent.
+	Deleted bool
+	State   State
+	// Siblings are the concurrent versions in canonical order; one when there is no conflict.
+	Siblings []Version
+	// Context is the opaque token of what this read has seen, for WithContext and IfUnchanged.
+	Context string
+	// Reason says why the handler's verdict is missing: its own error text, or the trap.
+	Reason string
+}
+
+// KV is a key with its new value.
+type KV struct {
+	Key   string
+	Value []byte
+}
+
+// Written is the outcome of a write.
+type Written struct {
+	// Previous are the entries that the write replaced, in the order of the keys; a key that was absent has an entry without siblings.
+	Previous []Entry
+	// Contexts are the keys' contexts after the write, in the order of the keys.
+	Contexts []string
+	// Acked counts the nodes, this one included, that had applied the write when it returned.
+	Acked int
+}
+
+// Change is one step of a watched key: its newest state, not every state in between.
+type Change struct {
+	Table string
+	Entry Entry
+	// Deleted says that the key is absent now.
+	Deleted bool
+}
+
+// Pattern selects entries. Key is a glob, all keys when empty ('*', '?', '[a-z]', '\' quotes). Value, when not empty, is a glob too, or a partial JSON value when
+// it begins with '{' or '[': the string "_" in it matches anything.
+type Pattern struct {
+	Key   string
+	Value string
+}
+
+// PluginInfo describes one installed module.
+type PluginInfo struct {
+	Name      string    `json:"name"`
+	SHA256    string    `json:"sha256"`
+	Size      int       `json:"size"`
+	Installed time.Time `json:"installed"`
+	// Here says whether all its bytes have arrived at this node.
+	Here bool `json:"here"`
+	// Tables are those whose conflicts it judges now.
+	Tables []string `json:"tables"`
+}
+
+// Conflict is one entry of the journal.
+type Conflict struct {
+	// ID is the same on every node: it names table, key and siblings.
+	ID       string    `json:"id"`
+	Table    string    `json:"table"`
+	Key      string    `json:"key"`
+	Versions []Version `json:"versions"`
+	State    State     `json:"state"`
+	// Verdict is value, delete, keep, error, trap, policy, or empty when this node has not judged it.
+	Verdict string `json:"verdict"`
+	Value   []byte `json:"value,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	// Plugin and SHA256 name the module that judged it.
+	Plugin string `json:"plugin,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+	Fuel   uint64 `json:"fuel,omitempty"`
+	// Merger is the node that had to run the handler for it, as far as this node knows.
+	Merger string `json:"merger,omitempty"`
+	// Restarted is the node that restarted because of it.
+	Restarted string    `json:"restarted,omitempty"`
+	Time      time.Time `json:"time"`
+	// Open says whether the key still has exactly these siblings.
+	Open bool `json:"open"`
+}
+
+// Member is one known node of the cluster.
+type Member struct {
+	Name        string      `json:"name"`
+	Incarnation clock.Actor `json:"incarnation"`
+	HTTP        string      `json:"http"`
+	Route       string      `json:"route"`
+	Self        bool        `json:"self"`
+	Connected   bool        `json:"connected"`
+	Ready       bool        `json:"ready"`
+	Restarts    int         `json:"restarts"`
+	Uptime      string      `json:"uptime,omitempty"`
+}
+
+// Status describes this node.
+type Status struct {
+	Name     string        `json:"name"`
+	Cluster  string        `json:"cluster"`
+	Actor    clock.Actor   `json:"actor"`
+	Ready    bool          `json:"ready"`
+	Uptime   time.Duration `json:"uptime_ns"`
+	Restarts int           `json:"restarts"`
+	Members  []Member      `json:"members"`
+	Tables   int           `json:"tables"`
+	Keys     int           `json:"keys"`
+	// Conflicts counts keys with siblings.
+	Conflicts int `json:"conflicts"`
+	// Digest is equal on two nodes when they know the same mutations of all tables.
+	Digest string `json:"digest"`
+}

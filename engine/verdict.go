@@ -1,0 +1,30 @@
+package engine
+
+import "github.com/kvnode/kvnode/clock"
+
+// maxToldValue bounds the values that verdicts carry; a larger one is computed where it is asked for.
+const maxToldValue = 64 << 10
+
+// tellVerdict lets the other members' journals know what the merger decided.
+func (c *Core) tellVerdict(job Job, v view) {
+	if job.t.options.Local {
+		return
+	}
+	f := verdictFrame{
+		ID: job.conflict(), Table: job.t.name, Key: job.key, Merger: c.cfg.Name, State: v.state, Verdict: v.verdict, Reason: v.reason,
+		Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Fuel: v.fuel,
+	}
+	if len(v.value) <= maxToldValue {
+		f.Value = v.value
+	}
+	c.broadcast(c.codec.frame(frameVerdict, f))
+}
+
+// onVerdict notes another member's verdict.
+func (c *Core) onVerdict(_ clock.Actor, f verdictFrame) error {
+	c.journal.note(Conflict{
+		ID: f.ID, Table: f.Table, Key: f.Key, Merger: f.Merger, State: f.State, Verdict: f.Verdict, Value: f.Value, Reason: f.Reason,
+		Plugin: f.Plugin, SHA256: f.SHA256, Fuel: f.Fuel, Time: c.now.UTC(),
+	})
+	return nil
+}

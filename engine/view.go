@@ -1,0 +1,114 @@
+package engine
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// view is what a reader sees of siblings: a pure function of the handler record, the key and the siblings in canonical order. No node writes
+// it back (DESIGN: state is siblings, resolution is a view), so equal siblings give equal views and there are no merge wars.
+type view struct {
+	state  State
+	value  []byte
+	absent bool
+	reason string
+	// verdict and fuel are for the journal; verdict is empty when nothing ran.
+	verdict string
+	fuel    uint64
+}
+
+// latest shows the newest version, in the state that says why.
+func latest(versions []replica.Version, state State, reason string) view {
+	return view{state: state, value: versions[len(versions)-1].Value, reason: reason}
+}
+
+// collapse drops versions whose bytes equal a later one's: equal bytes are no conflict. Input and output are in canonical order.
+func collapse(versions []replica.Version) []replica.Version {
+	var out []replica.Version
+	for i, v := range versions {
+		equal := func(later replica.Version) bool { return bytes.Equal(later.Value, v.Value) }
+		if !slices.ContainsFunc(versions[i+1:], equal) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// viewOf turns a handler's verdict into what readers see.
+func viewOf(versions []replica.Version, v Verdict) view {
+	switch v.Kind {
+	case VerdictValue:
+		return view{state: Resolved, value: v.Value, verdict: string(v.Kind), fuel: v.Fuel}
+	case VerdictDelete:
+		return view{state: Resolved, absent: true, verdict: string(v.Kind), fuel: v.Fuel}
+	case VerdictKeep, VerdictError:
+	}
+	state := Kept
+	if v.Kind == VerdictError {
+		state = Failed
+	}
+	w := latest(versions, state, v.Reason)
+	w.verdict, w.fuel = string(v.Kind), v.Fuel
+	return w
+}
+
+// policyView is what readers see of a conflict in a table without a handler.
+func policyView(versions []replica.Version, p Policy) view {
+	if p == Keep {
+		return latest(versions, Kept, "")
+	}
+	w := latest(versions, Resolved, "")
+	w.verdict = "policy"
+	return w
+}
+
+// maxViews bounds the cached views of a table; past it arbitrary ones go and are computed again when needed.
+const maxViews = 100_000
+
+// viewCache keeps a table's views by key, each for the siblings and the handler record that it was computed from. Safe for concurrent use.
+type viewCache struct {
+	mu sync.Mutex
+	m  map[string]cachedView
+}
+
+type cachedView struct {
+	siblings string
+	handler  string
+	view     view
+}
+
+func newViewCache() *viewCache {
+	return &viewCache{m: map[string]cachedView{}}
+}
+
+func (c *viewCache) get(key, siblings, handler string) (view, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.m[key]
+	if !ok || v.siblings != siblings || v.handler != handler {
+		return view{}, false
+	}
+	return v.view, true
+}
+
+func (c *viewCache) put(key, siblings, handler string, v view) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.m) >= maxViews {
+		for old := range c.m {
+			delete(c.m, old)
+			break
+		}
+	}
+	c.m[key] = cachedView{siblings: siblings, handler: handler, view: v}
+}
+
+// drop forgets a key that is no conflict any more.
+func (c *viewCache) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.m, key)
+}

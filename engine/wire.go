@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/kvnode/kvnode/clock"
+)
+
+// Every frame begins with the protocol's version and its kind; the rest is one deterministic CBOR array (RFC 8949, section 4.2).
+const protocolVersion = 1
+
+type frameKind byte
+
+const (
+	frameHello frameKind = iota + 1
+	frameBye
+	frameMutations
+	frameAck
+	frameProbe
+	frameClocks
+	framePull
+	frameChunk
+	frameVerdict
+)
+
+// partitionID names one replica of the cluster. The catalogue is the zero partitionID.
+type partitionID struct {
+	_     struct{} `cbor:",toarray"`
+	Table string
+	Epoch uint64
+	Index int
+}
+
+// helloFrame is the heartbeat: who I am and how far I am.
+type helloFrame struct {
+	_          struct{} `cbor:",toarray"`
+	Cluster    string
+	Name       string
+	Actor      clock.Actor
+	Partitions int
+	Uptime     uint64 // milliseconds
+	Ready      bool
+	Leaving    bool
+	HTTP       string
+	Route      string
+	Restarts   int
+	Rewriter   int
+	Sequence   uint64 // last mutation frame sent
+	Tables     []tableDigest
+}
+
+// tableDigest tells whether two nodes know the same mutations of a table (Clocks), and hold the same data (Sum). The catalogue has no name.
+type tableDigest struct {
+	_      struct{} `cbor:",toarray"`
+	Table  string
+	Epoch  uint64
+	Clocks uint64
+	Sum    uint64
+}
+
+// byeFrame is sent by a node that closes in order.
+type byeFrame struct {
+	_      struct{}    `cbor:",toarray"`
+	Refuse clock.Actor // not zero: this incarnation has the sender's name and must stop
+}
+
+// mutationsFrame carries what several partitions have to tell. Sequence counts the sender's frames, so that a loss is seen.
+type mutationsFrame struct {
+	_        struct{} `cbor:",toarray"`
+	Sequence uint64
+	Groups   []mutationGroup
+}
+
+type mutationGroup struct {
+	_     struct{} `cbor:",toarray"`
+	ID    partitionID
+	Delta []byte
+}
+
+// ackFrame confirms mutation frames that are applied; Skipped groups were of unknown tables.
+type ackFrame struct {
+	_    struct{} `cbor:",toarray"`
+	Acks []frameAcked
+}
+
+type frameAcked struct {
+	_        struct{} `cbor:",toarray"`
+	Sequence uint64
+	Skipped  []int
+}
+
+// probeFrame asks for the clocks of the partitions whose hashes differ from these.
+type probeFrame struct {
+	_      struct{} `cbor:",toarray"`
+	Table  string
+	Epoch  uint64
+	Hashes []uint64
+	Sums   []uint64
+}
+
+// clocksFrame answers a probe.
+type clocksFrame struct {
+	_      struct{} `cbor:",toarray"`
+	Table  string
+	Epoch  uint64
+	Equal  []partitionEqual
+	Clocks []partitionClock
+}
+
+// partitionEqual says: my clock hashes like yours. SumDiffers is the self-audit's alarm.
+type partitionEqual struct {
+	_          struct{} `cbor:",toarray"`
+	Index      int
+	Hash       uint64
+	SumDiffers bool
+}
+
+type partitionClock struct {
+	_     struct{} `cbor:",toarray"`
+	Index int
+	Clock []byte
+}
+
+// pullFrame asks for what the sender's clock lacks, or for the next chunk of a transfer under way (From > 0).
+type pullFrame struct {
+	_     struct{} `cbor:",toarray"`
+	ID    partitionID
+	Xfer  uint64
+	From  int
+	Full  bool
+	Clock []byte
+}
+
+// chunkFrame answers a pull. End holds the clock and dots that the receiver adopts after the last chunk.
+type chunkFrame struct {
+	_     struct{} `cbor:",toarray"`
+	ID    partitionID
+	Xfer  uint64
+	Next  int
+	Full  bool
+	Gone  bool // the sender knows nothing of this transfer or table: start again
+	Same  bool // nothing is missing
+	Delta []byte
+	End   []byte
+}
+
+// verdictFrame tells the other journals what the merger's run of a handler came to. Nobody acts on it.
+type verdictFrame struct {
+	_       struct{} `cbor:",toarray"`
+	ID      string
+	Table   string
+	Key     string
+	Merger  string
+	State   State
+	Verdict string
+	Value   []byte
+	Reason  string
+	Plugin  string
+	SHA256  string
+	Fuel    uint64
+}
+
+var errFrame = errors.New("bad frame")
+
+// codec holds the CBOR modes: deterministic encoding, decoding with bounds.
+type codec struct {
+	enc cbor.EncMode
+	dec cbor.DecMode
+}
+
+func newCodec() codec {
+	enc, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic("engine: cbor encoding options: " + err.Error())
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+		MaxNestedLevels:  8,
+		MaxArrayElements: 1 << 20,
+		MaxMapPairs:      1 << 16,
+		IndefLength:      cbor.IndefLengthForbidden,
+		TagsMd:           cbor.TagsForbidden,
+	}.DecMode()
+	if err != nil {
+		panic("engine: cbor decoding options: " + err.Error())
+	}
+	return codec{enc: enc, dec: dec}
+}
+
+// frame encodes a message with its header.
+func (c codec) frame(kind frameKind, msg any) []byte {
+	body := c.record(msg)
+	out := make([]byte, 0, 2+len(body))
+	return append(append(out, protocolVersion, byte(kind)), body...)
+}
+
+// record encodes a value that cannot fail to encode: plain structs of this package.
+func (c codec) record(v any) []byte {
+	b, err := c.enc.Marshal(v)
+	if err != nil {
+		panic("engine: encode " + err.Error())
+	}
+	return b
+}
+
+// open splits a frame into kind and body.
+func (c codec) open(b []byte) (frameKind, []byte, error) {
+	switch {
+	case len(b) < 2:
+		return 0, nil, fmt.Errorf("%w: %d bytes", errFrame, len(b))
+	case b[0] != protocolVersion:
+		return 0, nil, fmt.Errorf("%w: protocol version %d, this node speaks %d", errFrame, b[0], protocolVersion)
+	}
+	return frameKind(b[1]), b[2:], nil
+}
+
+func decode[T any](c codec, body []byte) (T, error) {
+	var v T
+	if err := c.dec.Unmarshal(body, &v); err != nil {
+		return v, fmt.Errorf("%w: %w", errFrame, err)
+	}
+	return v, nil
+}

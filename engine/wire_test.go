@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/clock"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
+
+// goldenFrames is one frame of each kind, with all fields set.
+func goldenFrames() []struct {
+	name string
+	kind frameKind
+	msg  any
+} {
+	one, two := clock.ActorFrom([16]byte{1}), clock.ActorFrom([16]byte{2})
+	id := partitionID{Table: "carts", Epoch: 2, Index: 3}
+	return []struct {
+		name string
+		kind frameKind
+		msg  any
+	}{
+		{"hello", frameHello, helloFrame{
+			Cluster: "kvnode", Name: "a", Actor: one, Partitions: Partitions, Uptime: 1500, Ready: true, Leaving: true, HTTP: "127.0.0.1:7070",
+			Route: "127.0.0.1:6222", Restarts: 4, Rewriter: 1, Sequence: 300, Tables: []tableDigest{{Table: "carts", Epoch: 2, Clocks: 5, Sum: 6}},
+		}},
+		{"bye", frameBye, byeFrame{Refuse: two}},
+		{"mutations", frameMutations, mutationsFrame{Sequence: 7, Groups: []mutationGroup{{ID: id, Delta: []byte("delta")}}}},
+		{"ack", frameAck, ackFrame{Acks: []frameAcked{{Sequence: 7, Skipped: []int{0, 2}}}}},
+		{"probe", frameProbe, probeFrame{Table: "carts", Epoch: 2, Hashes: []uint64{1, 2}, Sums: []uint64{3, 4}}},
+		{"clocks", frameClocks, clocksFrame{
+			Table: "carts", Epoch: 2, Equal: []partitionEqual{{Index: 1, Hash: 8, SumDiffers: true}},
+			Clocks: []partitionClock{{Index: 2, Clock: []byte("clock")}},
+		}},
+		{"pull", framePull, pullFrame{ID: id, Xfer: 9, From: 10, Full: true, Clock: []byte("clock")}},
+		{"verdict", frameVerdict, verdictFrame{
+			ID: "0123456789ab", Table: "carts", Key: "k", Merger: "b", State: Resolved, Verdict: "value", Value: []byte("v"), Plugin: "carts",
+			SHA256: "ab", Fuel: 9,
+		}},
+		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Next: 11, Full: true, Gone: true, Same: true, Delta: []byte("delta"), End: []byte("end")}},
+	}
+}
+
+func TestFramesOnTheWireAreAsTheGoldenFileHasThem(t *testing.T) {
+	var b strings.Builder
+	for _, g := range goldenFrames() {
+		fmt.Fprintf(&b, "%s %s\n", g.name, hex.EncodeToString(newCodec().frame(g.kind, g.msg)))
+	}
+	golden := filepath.Join("testdata", "frames.golden")
+	if *rewrite {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(golden, []byte(b.String()), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), b.String())
+}
+
+func TestFramesReadBackAreWhatWasSent(t *testing.T) {
+	c := newCodec()
+	for _, g := range goldenFrames() {
+		kind, body, err := c.open(c.frame(g.kind, g.msg))
+		require.NoError(t, err)
+		require.Equal(t, g.kind, kind)
+		var back any
+		switch kind {
+		case frameHello:
+			back, err = decode[helloFrame](c, body)
+		case frameBye:
+			back, err = decode[byeFrame](c, body)
+		case frameMutations:
+			back, err = decode[mutationsFrame](c, body)
+		case frameAck:
+			back, err = decode[ackFrame](c, body)
+		case frameProbe:
+			back, err = decode[probeFrame](c, body)
+		case frameClocks:
+			back, err = decode[clocksFrame](c, body)
+		case framePull:
+			back, err = decode[pullFrame](c, body)
+		case frameChunk:
+			back, err = decode[chunkFrame](c, body)
+		case frameVerdict:
+			back, err = decode[verdictFrame](c, body)
+		}
+		require.NoError(t, err)
+		require.Equal(t, g.msg, back, g.name)
+	}
+}
+
+func TestFrameWithBytesAfterItsEndIsRefused(t *testing.T) {
+	c := newCodec()
+	_, body, err := c.open(append(c.frame(frameBye, byeFrame{}), 0))
+	require.NoError(t, err)
+	_, err = decode[byeFrame](c, body)
+	require.ErrorIs(t, err, errFrame)
+}
+
+func TestFrameOfAnotherProtocolVersionIsRefused(t *testing.T) {
+	_, _, err := newCodec().open([]byte{protocolVersion + 1, byte(frameHello)})
+	require.ErrorIs(t, err, errFrame)
+}
