@@ -1,0 +1,134 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/kvnode/kvnode/engine"
+)
+
+// CreateTable creates a table, or finds it with the same options; engine.ErrTableExists when they differ.
+func (c *Client) CreateTable(ctx context.Context, name string, o engine.TableOptions) (engine.TableInfo, error) {
+	var info engine.TableInfo
+	r, err := request{method: http.MethodPut, path: tablePath(name, "")}.withJSON(o)
+	if err != nil {
+		return info, err
+	}
+	_, err = c.call(ctx, r, &info)
+	return info, err
+}
+
+// DropTable removes a table from the whole cluster.
+func (c *Client) DropTable(ctx context.Context, name string) error {
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: tablePath(name, "")}, nil)
+	return err
+}
+
+// ClearTable deletes every key of a table.
+func (c *Client) ClearTable(ctx context.Context, name string) error {
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: tablePath(name, "/entries")}, nil)
+	return err
+}
+
+// Tables lists the tables.
+func (c *Client) Tables(ctx context.Context) ([]engine.TableInfo, error) {
+	var body TablesJSON
+	_, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/tables"}, &body)
+	return body.Tables, err
+}
+
+// Table describes one table.
+func (c *Client) Table(ctx context.Context, name string) (engine.TableInfo, error) {
+	var info engine.TableInfo
+	_, err := c.call(ctx, request{method: http.MethodGet, path: tablePath(name, "")}, &info)
+	return info, err
+}
+
+// InstallPlugin installs a module under a name on all nodes. Zero limits are the host's defaults.
+func (c *Client) InstallPlugin(ctx context.Context, name string, module []byte, l engine.Limits) (engine.PluginInfo, error) {
+	query := url.Values{}
+	for field, limit := range map[string]uint64{"memory_bytes": l.MemoryBytes, "fuel": l.Fuel, "output_bytes": l.OutputBytes} {
+		if limit != 0 {
+			query.Set(field, strconv.FormatUint(limit, 10))
+		}
+	}
+	var info engine.PluginInfo
+	_, err := c.call(ctx, request{
+		method: http.MethodPut, path: "/v1/plugins/" + url.PathEscape(name), query: query, header: octets(), body: module,
+	}, &info)
+	return info, err
+}
+
+// Plugins lists the installed plugins.
+func (c *Client) Plugins(ctx context.Context) ([]engine.PluginInfo, error) {
+	var body PluginsJSON
+	_, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/plugins"}, &body)
+	return body.Plugins, err
+}
+
+// Activate makes a plugin judge the table's conflicts: its name, its SHA-256, or the beginning of one.
+func (c *Client) Activate(ctx context.Context, table, plugin string) (engine.Handler, error) {
+	var record engine.Handler
+	r, err := request{method: http.MethodPut, path: tablePath(table, "/handler")}.withJSON(ActivateJSON{Plugin: plugin})
+	if err != nil {
+		return record, err
+	}
+	_, err = c.call(ctx, r, &record)
+	return record, err
+}
+
+// Conflicts lists the node's journal of conflicts.
+func (c *Client) Conflicts(ctx context.Context) ([]engine.Conflict, error) {
+	var body ConflictsJSON
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/conflicts"}, &body); err != nil {
+		return nil, err
+	}
+	conflicts := make([]engine.Conflict, len(body.Conflicts))
+	for i, j := range body.Conflicts {
+		conflict, err := j.Conflict()
+		if err != nil {
+			return nil, err
+		}
+		conflicts[i] = conflict
+	}
+	return conflicts, nil
+}
+
+// Conflict finds a conflict by its id or the beginning of it.
+func (c *Client) Conflict(ctx context.Context, id string) (engine.Conflict, error) {
+	var body ConflictJSON
+	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/conflicts/" + url.PathEscape(id)}, &body); err != nil {
+		return engine.Conflict{}, err
+	}
+	return body.Conflict()
+}
+
+// Members lists the nodes that the asked one knows.
+func (c *Client) Members(ctx context.Context) ([]engine.Member, error) {
+	var body MembersJSON
+	_, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/cluster/members"}, &body)
+	return body.Members, err
+}
+
+// Forget removes a member that is gone for good; engine.ErrNoMember, engine.ErrMemberConnected.
+func (c *Client) Forget(ctx context.Context, member string) error {
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: "/v1/cluster/members/" + url.PathEscape(member)}, nil)
+	return err
+}
+
+// Status describes the asked node.
+func (c *Client) Status(ctx context.Context) (engine.Status, error) {
+	var status engine.Status
+	_, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/cluster/status"}, &status)
+	return status, err
+}
+
+func tablePath(table, rest string) string {
+	return tablesPath + url.PathEscape(table) + rest
+}
+
+func octets() http.Header {
+	return http.Header{"Content-Type": {"application/octet-stream"}}
+}

@@ -1,0 +1,80 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/kvnode/kvnode/engine"
+)
+
+// ConflictsJSON is the journal of conflicts.
+type ConflictsJSON struct {
+	Conflicts []ConflictJSON `json:"conflicts"`
+}
+
+// MembersJSON is the list of known nodes.
+type MembersJSON struct {
+	Members []engine.Member `json:"members"`
+}
+
+// HealthJSON is the answer of the health checks.
+type HealthJSON struct {
+	Status string `json:"status"`
+}
+
+func (s *Server) listConflicts(w *tracked, r *http.Request) error {
+	conflicts, err := s.store.Conflicts(r.Context())
+	if err != nil {
+		return err
+	}
+	body := ConflictsJSON{Conflicts: make([]ConflictJSON, len(conflicts))}
+	for i, c := range conflicts {
+		body.Conflicts[i] = NewConflictJSON(c)
+	}
+	return writeJSON(w, body)
+}
+
+func (s *Server) getConflict(w *tracked, r *http.Request) error {
+	conflict, err := s.store.Conflict(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, NewConflictJSON(conflict))
+}
+
+func (s *Server) members(w *tracked, r *http.Request) error {
+	members, err := s.store.Members(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, MembersJSON{Members: orEmpty(members)})
+}
+
+func (s *Server) forgetMember(w *tracked, r *http.Request) error {
+	if err := s.store.Forget(r.Context(), r.PathValue("name")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) status(w *tracked, r *http.Request) error {
+	status, err := s.store.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	status.Members = orEmpty(status.Members)
+	return writeJSON(w, status)
+}
+
+// healthz says that the process answers.
+func (s *Server) healthz(w *tracked, _ *http.Request) error {
+	return writeJSON(w, HealthJSON{Status: "ok"})
+}
+
+// readyz says whether the node answers from its own data.
+func (s *Server) readyz(w *tracked, _ *http.Request) error {
+	if !s.store.Ready() {
+		return engine.ErrNotReady
+	}
+	return writeJSON(w, HealthJSON{Status: "ready"})
+}

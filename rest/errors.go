@@ -1,0 +1,121 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/kvnode/kvnode/engine"
+)
+
+// Errors of a request that never reached the store.
+var (
+	ErrBadRequest      = errors.New("bad request")
+	ErrBadMediaType    = errors.New("bad media type: send JSON with 'Content-Type: application/json'")
+	ErrBadMethod       = errors.New("method not allowed here: see /v1/openapi.yaml")
+	ErrNoResource      = errors.New("no such resource: see /v1/openapi.yaml")
+	ErrRequestTooLarge = errors.New("request too large: send the entries in several batches")
+	ErrCrossOrigin     = errors.New("refused: the request comes from a web page of another origin")
+)
+
+// Errors on the way between a client and the node that answers.
+var (
+	// ErrPeerFailed means that this node is not ready and the ready peer that it passed the request to did not answer; a write may be applied.
+	ErrPeerFailed = errors.New("the ready peer that was asked instead did not answer; a write may have been applied")
+	// ErrUnreachable is the client's: no node answers at the address. A write whose answer was lost may be applied.
+	ErrUnreachable = errors.New("no node answers")
+	// ErrBadAnswer is the client's: what answers is not a node, or speaks another version.
+	ErrBadAnswer = errors.New("the answer is not a node's")
+	// ErrInternal is a defect of the node; its log says more.
+	ErrInternal = errors.New("internal error: the node's log says more")
+)
+
+// Exit codes of the command line.
+const (
+	ExitDone        = 0
+	ExitError       = 1
+	ExitUsage       = 2
+	ExitNotFound    = 3
+	ExitConflict    = 4
+	ExitUnavailable = 5
+)
+
+// Problem is one row of the error table.
+type Problem struct {
+	Err error
+	// Code is the name of the error in snake case, without "Err".
+	Code string
+	// Status is the HTTP status.
+	Status int
+	// Exit is the exit code of the command line.
+	Exit int
+}
+
+// Problems returns the error table. Where an error matches two rows, the first counts.
+func Problems() []Problem {
+	return []Problem{
+		{engine.ErrBadTableName, "bad_table_name", http.StatusBadRequest, ExitUsage},
+		{engine.ErrBadOption, "bad_option", http.StatusBadRequest, ExitUsage},
+		{engine.ErrBadKey, "bad_key", http.StatusBadRequest, ExitUsage},
+		{engine.ErrValueTooLarge, "value_too_large", http.StatusRequestEntityTooLarge, ExitUsage},
+		{engine.ErrBadPattern, "bad_pattern", http.StatusBadRequest, ExitUsage},
+		{engine.ErrBadContext, "bad_context", http.StatusBadRequest, ExitUsage},
+		{engine.ErrModuleTooLarge, "module_too_large", http.StatusRequestEntityTooLarge, ExitUsage},
+		{engine.ErrBadModule, "bad_module", http.StatusUnprocessableEntity, ExitUsage},
+		{engine.ErrBadPluginName, "bad_plugin_name", http.StatusBadRequest, ExitUsage},
+
+		{engine.ErrNotFound, "not_found", http.StatusNotFound, ExitNotFound},
+		{engine.ErrNoTable, "no_table", http.StatusNotFound, ExitNotFound},
+		{engine.ErrTableExists, "table_exists", http.StatusConflict, ExitConflict},
+		{engine.ErrNoPlugin, "no_plugin", http.StatusNotFound, ExitNotFound},
+		{engine.ErrNoConflict, "no_conflict", http.StatusNotFound, ExitNotFound},
+		{engine.ErrNoMember, "no_member", http.StatusNotFound, ExitNotFound},
+		{engine.ErrMemberConnected, "member_connected", http.StatusConflict, ExitConflict},
+
+		{engine.ErrConflict, "conflict", http.StatusPreconditionFailed, ExitConflict},
+		{engine.ErrTooManySiblings, "too_many_siblings", http.StatusConflict, ExitConflict},
+
+		{engine.ErrNotReady, "not_ready", http.StatusServiceUnavailable, ExitUnavailable},
+		{engine.ErrClosed, "closed", http.StatusServiceUnavailable, ExitUnavailable},
+		{engine.ErrNoQuorum, "no_quorum", http.StatusServiceUnavailable, ExitUnavailable},
+		{engine.ErrNotAcknowledged, "not_acknowledged", http.StatusGatewayTimeout, ExitUnavailable},
+		{engine.ErrOverloaded, "overloaded", http.StatusServiceUnavailable, ExitUnavailable},
+		{engine.ErrNameTaken, "name_taken", http.StatusConflict, ExitConflict},
+
+		{ErrBadRequest, "bad_request", http.StatusBadRequest, ExitUsage},
+		{ErrBadMediaType, "bad_media_type", http.StatusUnsupportedMediaType, ExitUsage},
+		{ErrBadMethod, "bad_method", http.StatusMethodNotAllowed, ExitError},
+		{ErrNoResource, "no_resource", http.StatusNotFound, ExitError},
+		{ErrRequestTooLarge, "request_too_large", http.StatusRequestEntityTooLarge, ExitUsage},
+		{ErrCrossOrigin, "cross_origin", http.StatusForbidden, ExitError},
+
+		{ErrPeerFailed, "peer_failed", http.StatusBadGateway, ExitUnavailable},
+		{ErrUnreachable, "unreachable", http.StatusBadGateway, ExitUnavailable},
+		{ErrBadAnswer, "bad_answer", http.StatusBadGateway, ExitError},
+		{context.DeadlineExceeded, "deadline_exceeded", http.StatusGatewayTimeout, ExitUnavailable},
+		{context.Canceled, "canceled", http.StatusServiceUnavailable, ExitError},
+		{ErrInternal, "internal", http.StatusInternalServerError, ExitError},
+	}
+}
+
+// ProblemOf returns the row of the error; ErrInternal's when no row matches.
+func ProblemOf(err error) Problem {
+	problems := Problems()
+	for _, p := range problems {
+		if errors.Is(err, p.Err) {
+			return p
+		}
+	}
+	return problems[len(problems)-1]
+}
+
+// problemByCode returns the row with the code that a node has sent; ErrInternal's when this version does not know it.
+func problemByCode(code string) Problem {
+	problems := Problems()
+	for _, p := range problems {
+		if p.Code == code {
+			return p
+		}
+	}
+	return problems[len(problems)-1]
+}

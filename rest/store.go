@@ -1,0 +1,54 @@
+package rest
+
+import (
+	"context"
+	"iter"
+
+	"github.com/kvnode/kvnode/engine"
+)
+
+// MaxModuleBytes bounds a plugin's module.
+const MaxModuleBytes = engine.MaxModuleBytes
+
+// maxBatchBytes bounds the JSON body of a batch; a value takes up to six times its size there.
+const maxBatchBytes = 64 << 20
+
+// maxSmallBytes bounds every other JSON body.
+const maxSmallBytes = 64 << 10
+
+// Store is what the server needs of a node. Its methods are safe for concurrent use, and their errors wrap the engine's.
+type Store interface {
+	// Status describes this node, also while it is not ready.
+	Status(ctx context.Context) (engine.Status, error)
+	// Members are the known nodes, also while this one is not ready.
+	Members(ctx context.Context) ([]engine.Member, error)
+	// Forget removes a member that is gone for good.
+	Forget(ctx context.Context, member string) error
+	// Ready says whether this node answers from its own data.
+	Ready() bool
+	// ReadyPeer is the HTTP address (host:port) of a ready node to ask while this one is not.
+	ReadyPeer() (httpAddr string, ok bool)
+
+	CreateTable(ctx context.Context, name string, o engine.TableOptions) (engine.TableInfo, error)
+	DropTable(ctx context.Context, name string) error
+	ClearTable(ctx context.Context, name string) error
+	Tables(ctx context.Context) ([]engine.TableInfo, error)
+	Table(ctx context.Context, name string) (engine.TableInfo, error)
+
+	Put(ctx context.Context, table string, kvs []engine.KV, opts ...engine.WriteOption) (engine.Written, error)
+	Delete(ctx context.Context, table string, keys []string, opts ...engine.WriteOption) (engine.Written, error)
+	// Get returns engine.ErrNotFound together with an entry whose Context says what was seen of the key.
+	Get(ctx context.Context, table, key string) (engine.Entry, error)
+	Match(ctx context.Context, table string, p engine.Pattern) iter.Seq2[engine.Entry, error]
+	// Watch has subscribed when it returns: a write that begins afterwards is seen. The subscription ends with ctx or with the iteration.
+	Watch(ctx context.Context, table string, p engine.Pattern) iter.Seq2[engine.Change, error]
+
+	InstallPlugin(ctx context.Context, name string, module []byte, l engine.Limits) (engine.PluginInfo, error)
+	Plugins(ctx context.Context) ([]engine.PluginInfo, error)
+	// Activate makes a plugin judge the table's conflicts: its name, its SHA-256, or the beginning of one.
+	Activate(ctx context.Context, table, plugin string) (engine.Handler, error)
+
+	Conflicts(ctx context.Context) ([]engine.Conflict, error)
+	// Conflict finds one by its id or the beginning of it.
+	Conflict(ctx context.Context, id string) (engine.Conflict, error)
+}

@@ -1,0 +1,39 @@
+package rest
+
+import "github.com/kvnode/kvnode/engine"
+
+// The engine's types, under the names that callers of the client use.
+type (
+	// Entry is an engine.Entry.
+	Entry = engine.Entry
+	// Version is an engine.Version.
+	Version = engine.Version
+	// Change is an engine.Change.
+	Change = engine.Change
+	// KV is an engine.KV.
+	KV = engine.KV
+	// Written is an engine.Written.
+	Written = engine.Written
+	// Pattern is an engine.Pattern.
+	Pattern = engine.Pattern
+	// TableOptions are engine.TableOptions.
+	TableOptions = engine.TableOptions
+	// TableInfo is an engine.TableInfo.
+	TableInfo = engine.TableInfo
+	// TableType is an engine.TableType.
+	TableType = engine.TableType
+	// Policy is an engine.Policy.
+	Policy = engine.Policy
+	// AckLevel is an engine.AckLevel.
+	AckLevel = engine.AckLevel
+	// Limits are engine.Limits.
+	Limits = engine.Limits
+	// PluginInfo is an engine.PluginInfo.
+	PluginInfo = engine.PluginInfo
+	// Conflict is an engine.Conflict.
+	Conflict = engine.Conflict
+	// Member is an engine.Member.
+	Member = engine.Member
+	// Status is an engine.Status.
+	Status = engine.Status
+)
