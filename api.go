@@ -1,0 +1,70 @@
+package kvnode
+
+import "github.com/kvnode/kvnode/engine"
+
+// The engine's types, named here so that programs which embed a node need one import.
+type (
+	// Entry is what a reader sees of a key.
+	Entry = engine.Entry
+	// Version is one sibling of a key.
+	Version = engine.Version
+	// State says how an entry's value came about.
+	State = engine.State
+	// KV is a key with its new value.
+	KV = engine.KV
+	// Pattern selects entries.
+	Pattern = engine.Pattern
+	// Change is one step of a watched key.
+	Change = engine.Change
+	// Written is the outcome of a write.
+	Written = engine.Written
+	// WriteOption changes one write.
+	WriteOption = engine.WriteOption
+	// TableOptions are fixed when a table is created.
+	TableOptions = engine.TableOptions
+	// TableInfo describes one table at this node.
+	TableInfo = engine.TableInfo
+	// Handler is what runs for a table's conflicts.
+	Handler = engine.Handler
+	// Limits bound a handler.
+	Limits = engine.Limits
+	// PluginInfo describes one installed module.
+	PluginInfo = engine.PluginInfo
+	// Conflict is one entry of the journal.
+	Conflict = engine.Conflict
+	// Member is one known node of the cluster.
+	Member = engine.Member
+	// Status describes one node.
+	Status = engine.Status
+	// Event is something that an operator may want to know.
+	Event = engine.Event
+	// EventKind names what happened.
+	EventKind = engine.EventKind
+)
+
+// The states of an entry.
+const (
+	Single      = engine.Single
+	Resolved    = engine.Resolved
+	Kept        = engine.Kept
+	Failed      = engine.Failed
+	Quarantined = engine.Quarantined
+	Unavailable = engine.Unavailable
+)
+
+// The events that say what became of a conflict.
+const (
+	EventConflict = engine.EventConflict
+	EventJudged   = engine.EventJudged
+	EventTrap     = engine.EventTrap
+	EventRestart  = engine.EventRestart
+)
+
+// WithContext makes a write replace only what the read that returned the token has seen; see [engine.WithContext].
+func WithContext(token string) WriteOption { return engine.WithContext(token) }
+
+// IfUnchanged makes a write conditional; see [engine.IfUnchanged].
+func IfUnchanged(token string) WriteOption { return engine.IfUnchanged(token) }
+
+// WithAck overrides the table's acknowledgement level; see [engine.WithAck].
+func WithAck(level engine.AckLevel) WriteOption { return engine.WithAck(level) }

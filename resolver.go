@@ -1,0 +1,79 @@
+package kvnode
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/replica"
+	"github.com/kvnode/kvnode/plugins"
+)
+
+// resolver shows the plugins' host to the engine.
+type resolver struct{ host *plugins.Host }
+
+// Check implements engine.Resolver.
+func (r resolver) Check(ctx context.Context, module []byte, l engine.Limits) error {
+	_, err := r.host.Check(ctx, module, hostLimits(l))
+	if errors.Is(err, plugins.ErrModule) {
+		return badModuleError{err}
+	}
+	return err
+}
+
+// badModuleError is an engine.ErrBadModule with the host's words.
+type badModuleError struct{ error }
+
+// Unwrap makes it both errors.
+func (b badModuleError) Unwrap() []error { return []error{engine.ErrBadModule, b.error} }
+
+// Load implements engine.Resolver.
+func (r resolver) Load(ctx context.Context, module []byte, l engine.Limits) (engine.Judge, error) {
+	m, err := r.host.Load(ctx, module, hostLimits(l))
+	if err != nil {
+		return nil, err
+	}
+	return judge{m}, nil
+}
+
+// Rewriter implements engine.Resolver.
+func (resolver) Rewriter() int { return plugins.Rewriter }
+
+func hostLimits(l engine.Limits) plugins.Limits {
+	return plugins.Limits{MemoryBytes: l.MemoryBytes, Fuel: l.Fuel, OutputBytes: l.OutputBytes}
+}
+
+// judge shows one loaded module to the engine.
+type judge struct{ m *plugins.Module }
+
+// Judge implements engine.Judge.
+func (j judge) Judge(ctx context.Context, key string, versions []replica.Version) (engine.Verdict, error) {
+	in := plugins.Input{Key: []byte(key), Versions: make([]plugins.Version, len(versions))}
+	for i, v := range versions {
+		in.Versions[i] = plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Dot.Actor.Origin()}
+	}
+	v, err := j.m.Resolve(ctx, in)
+	if trap, ok := errors.AsType[*plugins.Trap](err); ok {
+		return engine.Verdict{}, &engine.Trap{Reason: trap.Reason, Fuel: trap.Fuel}
+	}
+	if err != nil {
+		return engine.Verdict{}, err
+	}
+	return engine.Verdict{Kind: verdictKind(v.Kind), Value: v.Value, Reason: v.Message, Fuel: v.Fuel}, nil
+}
+
+func verdictKind(k plugins.Kind) engine.VerdictKind {
+	switch k {
+	case plugins.Set, plugins.Pick:
+		return engine.VerdictValue
+	case plugins.Delete:
+		return engine.VerdictDelete
+	case plugins.Failed:
+		return engine.VerdictError
+	case plugins.Keep:
+	}
+	return engine.VerdictKeep
+}
+
+// Close implements engine.Judge.
+func (j judge) Close() error { return j.m.Close(context.Background()) }
