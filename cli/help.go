@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvnode/kvnode"
+	"github.com/kvnode/kvnode/rest"
+)
+
+// withExamples ends the help of a command in examples.
+func withExamples(c *cli.Command, lines ...string) *cli.Command {
+	template := cli.CommandHelpTemplate
+	if len(c.Subcommands) > 0 {
+		template = cli.SubcommandHelpTemplate
+	}
+	c.CustomHelpTemplate = template + exampleLines(lines...)
+	return c
+}
+
+// exampleLines is the end of a help template.
+func exampleLines(lines ...string) string {
+	var b strings.Builder
+	b.WriteString("\nEXAMPLES:\n")
+	for _, line := range lines {
+		b.WriteString("   {{" + strconv.Quote(line) + "}}\n")
+	}
+	return b.String()
+}
+
+// nextStep says what to do about an error whose own text does not say it already.
+func nextStep(err error) string {
+	switch {
+	case errors.Is(err, errUsage):
+		return ""
+	case errors.Is(err, kvnode.ErrExitOnTrap):
+		return "start it again with the same --name, or let a supervisor do so"
+	}
+	if _, ok := errors.AsType[*noTableError](err); ok {
+		return "list the tables with 'kvnode table ls'"
+	}
+	switch rest.ProblemOf(err).Code {
+	case "not_found":
+		return "list the keys with 'kvnode match TABLE \"*\"'"
+	case "no_conflict":
+		return "list the conflicts with 'kvnode conflict ls'"
+	case "bad_option", "table_exists":
+		return "see the options with 'kvnode table info TABLE' and 'kvnode table create --help'"
+	case "bad_pattern":
+		return "see 'kvnode match --help'; a backslash quotes the next character"
+	case "bad_module":
+		return "a handler is a WebAssembly module that exports what docs/ describes; build it with the SDK"
+	case "conflict":
+		return "read the key again with 'kvnode get TABLE KEY --output json' and write with its context"
+	case "too_many_siblings":
+		return "read the key and write it without --context: that replaces all of them"
+	case "not_ready", "closed", "overloaded":
+		return "try again, or ask another node with --addr; 'kvnode cluster members' lists them"
+	case "no_quorum", "not_acknowledged":
+		return "see who is connected with 'kvnode cluster members', or write with a lower --ack"
+	case "peer_failed":
+		return "read back what you wrote, or ask another node with --addr"
+	case "unreachable":
+		return "start a node with 'kvnode start', or name a running one with --addr or KVNODE_ADDR"
+	case "bad_answer":
+		return "give the node's HTTP address with --addr, not its route address"
+	case "deadline_exceeded":
+		return "wait longer with --timeout, or ask another node with --addr; a write may have been applied"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,102 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/cli"
+	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/rest"
+	"github.com/kvnode/kvnode/rest/resttest"
+)
+
+// commands are all commands but demo, whose help is its own.
+func commands() []string {
+	return []string{
+		"", "start", "table", "table create", "table ls", "table info", "table clear", "table drop", "put", "get", "del", "match", "watch",
+		"plugin", "plugin install", "plugin ls", "plugin activate", "conflict", "conflict ls", "conflict show", "cluster", "cluster members", "cluster forget",
+		"cluster status", "version",
+	}
+}
+
+func TestTheHelpOfEveryCommandEndsInTwoWorkingExamples(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "carts.jsonl"), []byte(`{"key":"k","value":"v"}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "carts.wasm"), []byte("\x00asm"), 0o600))
+	for _, command := range commands() {
+		t.Run("kvnode "+command, func(t *testing.T) {
+			t.Parallel()
+			out, _, code := run(t, append(strings.Fields(command), "--help"))
+			require.Zero(t, code)
+			_, tail, ok := strings.Cut(out, "EXAMPLES:\n")
+			require.True(t, ok, out)
+			examples := strings.Split(strings.TrimSpace(tail), "\n")
+			require.Len(t, examples, 2)
+			for _, example := range examples {
+				words := strings.Fields(strings.ReplaceAll(strings.TrimSpace(example), "'", ""))
+				require.Equal(t, "kvnode", words[0])
+				if words[1] == "start" || words[1] == "watch" {
+					continue // these do not end by themselves; scripts run them
+				}
+				for i, word := range words {
+					if strings.HasPrefix(word, "carts.") {
+						words[i] = filepath.Join(dir, word)
+					}
+				}
+				_, talk, code := run(t, append(words[1:], "--addr", filled(t)))
+				require.Zero(t, code, "%s: %s", example, talk)
+			}
+		})
+	}
+}
+
+// run runs the command line in this process.
+func run(t *testing.T, args []string) (out, talk string, code int) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = cli.Run(t.Context(), append([]string{"kvnode"}, args...), strings.NewReader(""), &stdout, &stderr)
+	return stdout.String(), stderr.String(), code
+}
+
+// filled returns the address of a node that has what the examples ask for.
+func filled(t *testing.T) string {
+	t.Helper()
+	store := resttest.New()
+	for _, table := range []string{"carts", "sessions"} {
+		_, err := store.CreateTable(t.Context(), table, optionsOf(table))
+		require.NoError(t, err)
+	}
+	_, err := store.Put(t.Context(), "carts", []engine.KV{{Key: "alice", Value: []byte("1")}})
+	require.NoError(t, err)
+	_, err = store.InstallPlugin(t.Context(), "carts", []byte("\x00asm"), engine.Limits{})
+	require.NoError(t, err)
+	store.AddMember(engine.Member{Name: "b"})
+	store.AddMember(engine.Member{Name: "c"})
+	store.AddConflict(engine.Conflict{ID: "3f2a0011", State: engine.Kept})
+	server, err := rest.NewServer(rest.Config{Store: store})
+	require.NoError(t, err)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		require.NoError(t, server.Close(context.Background()))
+		require.NoError(t, <-served)
+	})
+	return listener.Addr().String()
+}
+
+func optionsOf(table string) engine.TableOptions {
+	if table == "sessions" {
+		return engine.TableOptions{Type: engine.OrderedSet, Ack: engine.AckOne, Unresolved: engine.LWW}
+	}
+	return engine.TableOptions{}
+}

@@ -1,0 +1,44 @@
+package cli
+
+import "github.com/urfave/cli/v2"
+
+// maxTypos is how many letters a misspelt command may have wrong to be guessed.
+const maxTypos = 2
+
+// didYouMean names the command that is closest to a misspelt one, in words that end with a space; it is empty when none is close.
+func didYouMean(commands []*cli.Command, given string) string {
+	best, guess := maxTypos+1, ""
+	for _, c := range commands {
+		if d := distance(given, c.Name); d < min(best, len(c.Name)) {
+			best, guess = d, c.Name
+		}
+	}
+	if guess == "" {
+		return ""
+	}
+	return "Did you mean \"" + guess + "\"? "
+}
+
+// distance counts the bytes to insert, delete or replace that make b of a (Levenshtein, 1966). A long a is far from everything.
+func distance(a, b string) int {
+	if len(a) > len(b)+maxTypos {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
