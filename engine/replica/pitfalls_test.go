@@ -59,6 +59,12 @@ func TestRemoteObjectIsFilledWithItsSendersClock(t *testing.T) {
 	receive(t, b, lateDelete)
 	receive(t, b, fromC)
 	require.Equal(t, []string{"w"}, values(b, "k"))
+
+	// That c does not mention b's own version does not mean that c has seen and removed it.
+	put(t, b, "k3", "mine")
+	put(t, c, "k3", "theirs")
+	receive(t, b, drain(t, c))
+	require.Equal(t, []string{"mine", "theirs"}, values(b, "k3"))
 }
 
 func TestLocalObjectIsFilledBeforeTheNewDotsAreAdded(t *testing.T) {
