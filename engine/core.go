@@ -31,6 +31,7 @@ type Core struct {
 	out []Effect
 
 	members  membership
+	beats    beats
 	outgoing outgoing
 	waiters  map[*partition][]*waiter
 	repair   repairs

@@ -50,7 +50,7 @@ func (d *Driver) Step(now time.Time, events ...Input) []Effect {
 
 // Call runs one call of the API to its end, or up to where it would wait for acknowledgements: then waits is true, its local effect is complete, and
 // acked is called in a later Step, or by Close, with the number of nodes that have it and the error that the caller would have had. While the node is
-// not ready the error is ErrNotReady at once. The call must hand on the context that it is given; acked must not be nil.
+// not ready the error is ErrNotReady at once. The call must hand on the context that it is given.
 func (d *Driver) Call(call func(ctx context.Context, e *Engine) error, acked func(nodes int, err error)) (waits bool, err error) {
 	if !d.engine.Ready() {
 		return false, ErrNotReady
@@ -238,7 +238,7 @@ func FrameName(payload []byte) string {
 	names := [...]string{
 		frameHello: "hello", frameBye: "bye", frameMutations: "mutations", frameAck: "ack", frameProbe: "probe", frameClocks: "clocks",
 		framePull: "pull", frameChunk: "chunk",
-		frameVerdict: "verdict",
+		frameVerdict: "verdict", frameBeat: "beat",
 	}
 	if len(payload) < 2 || int(payload[1]) >= len(names) {
 		return "unknown"

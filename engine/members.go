@@ -60,7 +60,7 @@ func (c *Core) receive(e Arrived) {
 	switch {
 	case known:
 		p.heard = c.now
-	case kind != frameHello && kind != frameBye:
+	case kind != frameHello && kind != frameBye && kind != frameBeat:
 		return // who has not said who it is may belong to another cluster; what is missed is repaired
 	}
 	if err := c.dispatch(kind, from, body); err != nil {
@@ -88,6 +88,8 @@ func (c *Core) dispatch(kind frameKind, from clock.Actor, body []byte) error {
 		return handle(c, from, body, c.onChunk)
 	case frameVerdict:
 		return handle(c, from, body, c.onVerdict)
+	case frameBeat:
+		return handle(c, from, body, c.onBeat)
 	}
 	return fmt.Errorf("%w: kind %d", errFrame, kind)
 }
@@ -125,10 +127,7 @@ func (c *Core) onHello(from clock.Actor, h helloFrame) error {
 	changed := p.hello.Ready != h.Ready || p.hello.Leaving != h.Leaving
 	p.hello = h
 	p.since = c.now.Add(-time.Duration(h.Uptime) * time.Millisecond)
-	if h.Sequence > p.sequence {
-		p.sequence = h.Sequence // the tail of what it sent was lost
-		p.nextSync = c.now
-	}
+	c.noteSequence(p, h.Sequence)
 	if changed {
 		c.viewChanged()
 	}
@@ -258,16 +257,6 @@ func (c *Core) expirePeers() {
 			c.removePeer(p)
 		}
 	}
-}
-
-func (c *Core) sayHello() {
-	c.nextHello = c.now.Add(c.cfg.HelloInterval)
-	c.broadcast(c.codec.frame(frameHello, helloFrame{
-		Cluster: c.cfg.Cluster, Name: c.cfg.Name, Actor: c.cfg.Actor, Partitions: Partitions,
-		Uptime: uint64(c.now.Sub(c.started).Milliseconds()), Ready: c.boot.ready, Leaving: c.leaving != nil,
-		HTTP: c.cfg.HTTP, Route: c.cfg.Route, Restarts: c.cfg.Restarts, Rewriter: c.judges.rewriter(),
-		Sequence: c.outgoing.sequence, Tables: c.digests(),
-	}))
 }
 
 func (c *Core) sayBye() {

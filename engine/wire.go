@@ -24,6 +24,7 @@ const (
 	framePull
 	frameChunk
 	frameVerdict
+	frameBeat
 )
 
 // partitionID names one replica of the cluster. The catalogue is the zero partitionID.
@@ -124,30 +125,19 @@ type partitionClock struct {
 	Clock []byte
 }
 
-// pullFrame asks for what the sender's clock lacks, or for the next chunk of a transfer under way (From > 0).
+// pullFrame asks for the next step of a transfer. The first, Step 1, begins it with the asker's clock; each other says that the answer before it
+// was taken.
 type pullFrame struct {
-	_     struct{} `cbor:",toarray"`
-	ID    partitionID
-	Xfer  uint64
-	From  int
-	Full  bool
-	Clock []byte
+	_        struct{} `cbor:",toarray"`
+	ID       partitionID
+	Xfer     uint64
+	Step     uint64
+	Full     bool
+	Clock    []byte
+	Question []byte
 }
 
-// chunkFrame answers a pull. End holds the clock and dots that the receiver adopts after the last chunk.
-type chunkFrame struct {
-	_     struct{} `cbor:",toarray"`
-	ID    partitionID
-	Xfer  uint64
-	Next  int
-	Full  bool
-	Gone  bool // the sender knows nothing of this transfer or table: start again
-	Same  bool // nothing is missing
-	Delta []byte
-	End   []byte
-}
-
-// verdictFrame tells the other journals what the merger's run of a handler came to. Nobody acts on it.
+// verdictFrame tells what the merger decided of a conflict, for the other members' journals.
 type verdictFrame struct {
 	_       struct{} `cbor:",toarray"`
 	ID      string
@@ -161,6 +151,17 @@ type verdictFrame struct {
 	Plugin  string
 	SHA256  string
 	Fuel    uint64
+}
+
+// chunkFrame answers a pull.
+type chunkFrame struct {
+	_      struct{} `cbor:",toarray"`
+	ID     partitionID
+	Xfer   uint64
+	Step   uint64
+	Gone   bool // the sender knows nothing of this transfer or table, or cannot go on with it: start again
+	Same   bool // nothing is missing
+	Answer []byte
 }
 
 var errFrame = errors.New("bad frame")

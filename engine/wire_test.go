@@ -41,12 +41,13 @@ func goldenFrames() []struct {
 			Table: "carts", Epoch: 2, Equal: []partitionEqual{{Index: 1, Hash: 8, SumDiffers: true}},
 			Clocks: []partitionClock{{Index: 2, Clock: []byte("clock")}},
 		}},
-		{"pull", framePull, pullFrame{ID: id, Xfer: 9, From: 10, Full: true, Clock: []byte("clock")}},
+		{"pull", framePull, pullFrame{ID: id, Xfer: 9, Step: 10, Full: true, Clock: []byte("clock"), Question: []byte("question")}},
 		{"verdict", frameVerdict, verdictFrame{
 			ID: "0123456789ab", Table: "carts", Key: "k", Merger: "b", State: Resolved, Verdict: "value", Value: []byte("v"), Plugin: "carts",
 			SHA256: "ab", Fuel: 9,
 		}},
-		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Next: 11, Full: true, Gone: true, Same: true, Delta: []byte("delta"), End: []byte("end")}},
+		{"beat", frameBeat, beatFrame{Sequence: 300, Digest: 5, Ask: true}},
+		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Step: 11, Gone: true, Same: true, Answer: []byte("answer")}},
 	}
 }
 
@@ -91,6 +92,8 @@ func TestFramesReadBackAreWhatWasSent(t *testing.T) {
 			back, err = decode[chunkFrame](c, body)
 		case frameVerdict:
 			back, err = decode[verdictFrame](c, body)
+		case frameBeat:
+			back, err = decode[beatFrame](c, body)
 		}
 		require.NoError(t, err)
 		require.Equal(t, g.msg, back, g.name)

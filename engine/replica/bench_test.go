@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -23,11 +22,13 @@ func loaded(b *testing.B, self byte, ordered bool) (*replica.Replica, []string) 
 		keys[i] = fmt.Sprintf("user/%06d", i)
 		mustWrite(b, r, replica.Write{Key: keys[i], Value: make([]byte, 100)})
 	}
-	var c clock.Clock
+	heard := replica.Packed{Key: "heard"}
 	for i := range byte(benchActors) {
-		c.AddRange(actor(100+i), 1, 1000)
+		for n := range uint64(1000) {
+			heard.Dots = append(heard.Dots, dot(100+i, n+1))
+		}
 	}
-	if _, err := r.Finish(replica.NewIntake(false), c, nil); err != nil {
+	if _, err := r.Receive(replica.Delta{Objects: []replica.Packed{heard}}); err != nil {
 		b.Fatal(err)
 	}
 	settle(r)
@@ -151,14 +152,5 @@ func BenchmarkReceive(b *testing.B) {
 		if _, err := to.Receive(parsed); err != nil {
 			b.Fatal(err)
 		}
-	}
-}
-
-// BenchmarkPlanFull is the beginning of a full transfer of benchKeys keys, which holds the replica's lock.
-func BenchmarkPlanFull(b *testing.B) {
-	r, _ := loaded(b, 1, false)
-	b.ReportAllocs()
-	for b.Loop() {
-		r.Plan(clock.Clock{}, true)
 	}
 }

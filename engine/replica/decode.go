@@ -30,19 +30,6 @@ func ParseDelta(b []byte) (Delta, error) {
 	return out, nil
 }
 
-// ParseEnd reads what AppendEnd wrote; anything else is ErrMalformed. Nothing of b is kept. What is allocated is bounded by the length of b.
-func ParseEnd(b []byte) (clock.Clock, map[clock.Dot]string, error) {
-	d := decoder{rest: b}
-	c, dots, err := d.end()
-	if err == nil && len(d.rest) > 0 {
-		err = d.malformed("bytes after the end")
-	}
-	if err != nil {
-		return clock.Clock{}, nil, fmt.Errorf("parse end at byte %d of %d: %w", len(b)-len(d.rest), len(b), err)
-	}
-	return c, dots, nil
-}
-
 // decoder takes values off the front of rest. After the first that is not there, err stays set and every value is zero. actors and base are
 // the message's list.
 type decoder struct {
@@ -268,40 +255,4 @@ func (d *decoder) counterAfter(last uint64) uint64 {
 		d.fail("counters out of order")
 	}
 	return last + n
-}
-
-func (d *decoder) end() (clock.Clock, map[clock.Dot]string, error) {
-	d.version()
-	if d.err != nil {
-		return clock.Clock{}, nil, d.err
-	}
-	c, rest, err := clock.ParseClock(d.rest)
-	if err != nil {
-		return clock.Clock{}, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	d.rest = rest
-	dots := map[clock.Dot]string{}
-	var last clock.Actor
-	for range d.count(minActorSize) {
-		last = d.nextActor(last)
-		d.keyedDots(last, dots)
-	}
-	return c, dots, d.err
-}
-
-// keyedDots reads the dots of one actor with their keys.
-func (d *decoder) keyedDots(a clock.Actor, dots map[clock.Dot]string) {
-	n := d.count(minPairSize)
-	if n == 0 {
-		d.fail("actor without dots")
-	}
-	counter := uint64(0)
-	for range n {
-		counter = d.counterAfter(counter)
-		key := d.text()
-		if d.err != nil {
-			return
-		}
-		dots[clock.Dot{Actor: a, Counter: counter}] = key
-	}
 }

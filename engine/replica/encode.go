@@ -161,36 +161,3 @@ func distance(last, d clock.Dot) uint64 {
 	}
 	return d.Counter
 }
-
-// AppendEnd appends the encoding of the last message of a transfer to b: the Clock and the Dots of its Plan. It is a version byte, the clock, and
-// for each actor in the order of its bytes the number of its dots, and for each of these the distance from the one before and the key.
-func AppendEnd(b []byte, c0 clock.Clock, dots map[clock.Dot]string) []byte {
-	e := encoder{b: c0.AppendBinary(append(b, wireVersion))}
-	groups := byActor(slices.SortedFunc(maps.Keys(dots), clock.Dot.Compare))
-	e.uvarint(uint64(len(groups)))
-	for _, group := range groups {
-		e.actor(group[0].Actor)
-		e.uvarint(uint64(len(group)))
-		var last clock.Dot
-		for _, d := range group {
-			e.uvarint(distance(last, d))
-			e.text(dots[d])
-			last = d
-		}
-	}
-	return e.b
-}
-
-// byActor returns the runs of one actor in sorted dots.
-func byActor(sorted []clock.Dot) [][]clock.Dot {
-	var groups [][]clock.Dot
-	for len(sorted) > 0 {
-		n := slices.IndexFunc(sorted, func(d clock.Dot) bool { return d.Actor != sorted[0].Actor })
-		if n < 0 {
-			n = len(sorted)
-		}
-		groups = append(groups, sorted[:n])
-		sorted = sorted[n:]
-	}
-	return groups
-}

@@ -17,6 +17,9 @@ var (
 	// ErrOwnActor says that a peer knows mutations of this replica's actor that this replica never made. That cannot be while actors are
 	// unique: the caller must mint a new actor and raise an alarm.
 	ErrOwnActor = errors.New("peer knows mutations of this actor that were never made here")
+	// ErrStale says that a transfer cannot go on: the sender no longer knows which keys changed since it began, or the receiver has begun another.
+	// What it brought stays; a new one continues from there.
+	ErrStale = errors.New("transfer is out of date: begin again")
 	// ErrMalformed says that bytes are not the encoding of a message, or that a message contradicts itself.
 	ErrMalformed = errors.New("malformed replica message")
 )

@@ -89,7 +89,11 @@ type transfer struct {
 	from, to *replica.Replica
 	plan     *replica.Plan
 	intake   *replica.Intake
-	next     int
+	done     bool
+	asked    replica.Question
+	keys     []string // that travelled
+	bytes    int      // of all questions and answers
+	steps    int
 }
 
 // begin plans what to lacks of from.
@@ -98,37 +102,70 @@ func begin(from, to *replica.Replica, full bool) *transfer {
 	if plan == nil {
 		return nil
 	}
-	return &transfer{from: from, to: to, plan: plan, intake: replica.NewIntake(plan.Full)}
+	return &transfer{from: from, to: to, plan: plan, intake: to.Begin()}
 }
 
-// chunks takes all chunks that are left.
-func (x *transfer) chunks(t *testing.T) {
-	t.Helper()
-	for x.next < len(x.plan.Keys) {
-		var d replica.Delta
-		d, x.next = x.from.Chunk(x.plan, x.next, 64)
-		_, err := x.to.TakeChunk(x.intake, wire(t, d))
-		require.NoError(t, err)
+// answer asks the next question and returns its answer of up to maxBytes, as it arrives.
+func (x *transfer) answer(tb testing.TB, maxBytes int) *replica.Answer {
+	tb.Helper()
+	frame := x.to.Ask(x.intake, maxBytes).AppendBinary(nil)
+	q, err := replica.ParseQuestion(frame)
+	require.NoError(tb, err)
+	x.asked = q
+	x.bytes += len(frame)
+	a := replica.NewAnswer(q)
+	for more := true; more; {
+		more, err = x.from.Answer(x.plan, q, a, maxBytes)
+		require.NoError(tb, err)
+	}
+	frame = a.AppendBinary(nil)
+	x.bytes += len(frame)
+	a, err = replica.ParseAnswer(frame)
+	require.NoError(tb, err)
+	return a
+}
+
+// take gives the answer to the receiver, and returns what changed.
+func (x *transfer) take(tb testing.TB, a *replica.Answer) []string {
+	tb.Helper()
+	changed, done, err := x.to.Take(x.intake, a)
+	require.NoError(tb, err)
+	x.done = done
+	for done && x.to.Tidy() {
+		continue
+	}
+	x.steps++
+	for _, o := range a.Delta.Objects {
+		x.keys = append(x.keys, o.Key)
+	}
+	return changed
+}
+
+// walk takes steps until the transfer compares.
+func (x *transfer) walk(tb testing.TB) {
+	tb.Helper()
+	for x.to.Ask(x.intake, 0).Stage < replica.StageCompare {
+		x.take(tb, x.answer(tb, 1<<10))
 	}
 }
 
-// end takes the last message.
-func (x *transfer) end(t *testing.T) []string {
-	t.Helper()
-	c0, dots, err := replica.ParseEnd(replica.AppendEnd(nil, x.plan.Clock, x.plan.Dots))
-	require.NoError(t, err)
-	changed, err := x.to.Finish(x.intake, c0, dots)
-	require.NoError(t, err)
+// end takes all steps that are left.
+func (x *transfer) end(tb testing.TB, maxBytes int) (changed []string) {
+	tb.Helper()
+	for !x.done {
+		changed = append(changed, x.take(tb, x.answer(tb, maxBytes))...)
+	}
 	return changed
 }
 
 // pull brings to everything that it lacks of from.
-func pull(t *testing.T, from, to *replica.Replica, full bool) {
-	t.Helper()
-	if x := begin(from, to, full); x != nil {
-		x.chunks(t)
-		x.end(t)
+func pull(tb testing.TB, from, to *replica.Replica, full bool) *transfer {
+	tb.Helper()
+	x := begin(from, to, full)
+	if x != nil {
+		x.end(tb, 1<<10)
 	}
+	return x
 }
 
 // requireSame checks that the replicas know and hold the same.

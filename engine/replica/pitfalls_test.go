@@ -15,8 +15,7 @@ func TestActorIsNotReusedAfterAmnesia(t *testing.T) {
 	put(t, a, "k", "before")
 	send(t, a, b)
 	reborn := open(1)
-	d, _ := b.Chunk(b.Plan(clock.Clock{}, true), 0, 1<<20)
-	_, err := reborn.Receive(d)
+	_, err := reborn.Receive(begin(b, reborn, true).answer(t, 1<<10).Delta)
 	require.ErrorIs(t, err, replica.ErrOwnActor)
 	require.Zero(t, reborn.Len())
 	require.Zero(t, reborn.Clock().Len())
@@ -41,7 +40,7 @@ func TestMutationsOfThisActorThatItNeverMadeAreRefusedWherever(t *testing.T) {
 	a := open(1)
 	var c0 clock.Clock
 	c0.Add(forged)
-	_, err := a.Finish(replica.NewIntake(false), c0, nil)
+	_, _, err := a.Take(a.Begin(), &replica.Answer{Stage: replica.StageCompare, Clock: &c0})
 	require.ErrorIs(t, err, replica.ErrOwnActor)
 	require.Zero(t, a.Clock().Len())
 }
@@ -80,10 +79,8 @@ func TestClockIsAdoptedOnlyAfterTheLastChunk(t *testing.T) {
 	put(t, a, "k2", "v")
 	drain(t, a)
 	x := begin(a, b, true)
-	d, next := a.Chunk(x.plan, 0, 1)
-	require.Equal(t, 1, next)
-	_, err := b.TakeChunk(x.intake, d)
-	require.NoError(t, err)
+	x.take(t, x.answer(t, 1))
+	require.Len(t, x.keys, 1)
 	require.False(t, b.Clock().Has(dot(1, 2)))
 
 	// The transfer breaks off. The next one still finds what is missing.
@@ -99,7 +96,7 @@ func TestDeletesEffectTravelsWithItsDot(t *testing.T) {
 	drain(t, a)
 
 	x := begin(a, b, false)
-	x.chunks(t)
+	x.take(t, x.answer(t, 1<<10))
 	// The transfer breaks off after the chunk, and a is gone. b must know the delete, or c would never hear of it.
 	require.Nil(t, b.Get("k"))
 	require.True(t, b.Clock().Has(dot(1, 2)))
@@ -117,8 +114,7 @@ func TestUnknownMutationsMeanEverythingNeverNothing(t *testing.T) {
 	require.Equal(t, 3, a.Collect(nil))
 	plan := a.Plan(b.Clock(), false)
 	require.True(t, plan.Full)
-	require.Equal(t, []string{"k"}, plan.Keys)
-	pull(t, a, b, false)
+	require.Equal(t, []string{"k"}, pull(t, a, b, false).keys)
 	requireSame(t, a, b)
 }
 
@@ -135,8 +131,9 @@ func TestAbsentKeyIsJoinedWithTheClockOfTheBeginning(t *testing.T) {
 	put(t, b, "mine", "v")
 	put(t, b, "old2", "v")
 	send(t, a, b)
-	x.chunks(t)
-	require.Equal(t, []string{"old"}, x.end(t))
+	x.walk(t)
+	require.Equal(t, []string{"v"}, values(b, "old"), "not before the end")
+	require.Equal(t, []string{"old"}, x.end(t, 1<<10))
 	require.Nil(t, b.Get("old"), "deleted before the transfer")
 	require.Equal(t, []string{"written during the transfer"}, values(b, "new"))
 	require.Equal(t, []string{"v"}, values(b, "mine"))

@@ -105,7 +105,15 @@ func (r *Replica) take(p Packed, base, ahead clock.Context) bool {
 		r.learn(d, p.Key)
 	}
 	r.outbox.touch(p.Key)
-	return r.swap(p.Key, old, Object{Versions: versions, Context: r.stripped(old.Context, p.Object.Context, ahead)})
+	return r.swap(p.Key, old, Object{Versions: versions, Context: r.joined(old.Context, p.Object.Context, ahead)})
+}
+
+// joined returns the stripped join of the contexts. ahead is stripped, and shared by all keys of a delta to which the other contexts add nothing.
+func (r *Replica) joined(old, incoming, ahead clock.Context) clock.Context {
+	if len(old) == 0 && len(incoming) == 0 {
+		return ahead
+	}
+	return r.stripped(old, incoming, ahead)
 }
 
 // own replaces the values of versions that are not in old by copies of their own.

@@ -19,6 +19,7 @@ const (
 	DefaultMaxDotKeys      = 65536
 	DefaultMaxSiblings     = 256
 	DefaultMaxSiblingBytes = 16 << 20
+	DefaultListKeys        = 6
 )
 
 // Options shape a replica. A field that is zero has its default.
@@ -34,6 +35,9 @@ type Options struct {
 	MaxSiblings int
 	// MaxSiblingBytes is the size in bytes of the siblings of a key from which on a write that replaces none is refused. Default 16 MiB.
 	MaxSiblingBytes int
+	// ListKeys is the number of keys up to which a full transfer compares versions one by one, and above which it compares the sums of spans of
+	// keys. Default 6. Fewer cost more round trips, more cost bytes for a lone difference.
+	ListKeys int
 }
 
 // Replica is one partition of a table at one node. Make it with New.
@@ -46,8 +50,10 @@ type Replica struct {
 	hash   *uint64 // the clock's hash; nil when the clock changed since
 
 	objects   store
-	live      int   // keys that have versions
-	bytes     int64 // size of those keys and their values
+	places    places
+	intake    *Intake // the transfer that is under way here, or nil
+	live      int     // keys that have versions
+	bytes     int64   // size of those keys and their values
 	sum       sum128
 	conflicts btree.Set[string]
 	scratch   []byte
@@ -90,6 +96,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxSiblingBytes <= 0 {
 		o.MaxSiblingBytes = DefaultMaxSiblingBytes
 	}
+	if o.ListKeys <= 0 {
+		o.ListKeys = DefaultListKeys
+	}
 	return o
 }
 
@@ -100,6 +109,7 @@ func (r *Replica) Adopt(self clock.Actor) {
 		panic("replica: self is the zero actor")
 	}
 	r.self = self
+	r.intake = nil
 	r.outbox.touchAll()
 	delete(r.marks, self)
 }

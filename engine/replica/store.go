@@ -14,6 +14,11 @@ type entry struct {
 	sum sum128 // the key's share of the audit sum
 }
 
+// isEmpty reports whether nothing is known of the key but what the clock says.
+func (e entry) isEmpty() bool {
+	return len(e.Versions) == 0 && len(e.Context) == 0
+}
+
 // store is the index of the entries by key.
 type store interface {
 	get(key string) (entry, bool)

@@ -10,13 +10,35 @@ func (r *Replica) swap(key string, old entry, next Object) bool {
 		r.sum = r.sum.minus(old.sum).plus(e.sum)
 		r.count(key, old.Versions, next.Versions)
 	}
-	r.await(key, old.Context, next.Context)
-	if len(next.Versions) == 0 && len(next.Context) == 0 {
+	r.await(key, next.Context)
+	r.place(key, old, e)
+	if e.isEmpty() {
 		r.objects.remove(key)
 	} else {
 		r.objects.set(key, e)
 	}
 	return changed
+}
+
+// place keeps the index by place, and what a transfer remembers of a key before it changes.
+func (r *Replica) place(key string, old, e entry) {
+	switch {
+	case old.isEmpty() && !e.isEmpty():
+		r.places.put(key, e.sum[1], r.lowSum)
+	case !old.isEmpty() && e.isEmpty():
+		r.places.remove(key, old.sum[1])
+	case old.sum != e.sum:
+		r.places.change(key, old.sum[1], e.sum[1])
+	}
+	if r.intake != nil && old.sum != e.sum {
+		r.intake.touch(key, old.Versions)
+	}
+}
+
+// lowSum returns the low half of the fingerprint of a key that is stored.
+func (r *Replica) lowSum(key string) uint64 {
+	e, _ := r.objects.get(key)
+	return e.sum[1]
 }
 
 func sameDots(a, b []Version) bool {

@@ -1,6 +1,9 @@
 package replica
 
 import (
+	"math"
+	"reflect"
+
 	"github.com/kvnode/kvnode/clock"
 	"github.com/tidwall/btree"
 )
@@ -15,36 +18,63 @@ func waitsBefore(a, b wait) bool {
 	return a.counter < b.counter || (a.counter == b.counter && a.key < b.key)
 }
 
-// await puts the key on the waiting list of every actor whose counter is new in its stored context. What is on the list and no longer in the
-// context is found and ignored when its turn comes.
-func (r *Replica) await(key string, old, next clock.Context) {
-	for a, n := range next {
-		if old[a] == n {
-			continue
-		}
-		list := r.waits[a]
-		if list == nil {
-			list = btree.NewBTreeGOptions(waitsBefore, btree.Options{NoLocks: true})
-			r.waits[a] = list
-		}
-		list.Set(wait{n, key})
+// await puts the key on the waiting list of one actor of its stored context: once a context is as short as it can be for now, it is enough to look
+// again when the first actor's turn has come. What is on a list and no longer in the context is found and ignored when its turn comes.
+func (r *Replica) await(key string, next clock.Context) {
+	if len(next) == 0 {
+		return
 	}
+	a := first(next)
+	list := r.waits[a]
+	if list == nil {
+		list = btree.NewBTreeGOptions(waitsBefore, btree.Options{NoLocks: true})
+		r.waits[a] = list
+	}
+	list.Set(wait{next[a], key})
 }
 
-// advance strips the stored contexts again that the clock has caught up with. It is called after every change of the clock that peers cause, and
-// costs the number of contexts that get shorter.
+// first returns the least actor of the context.
+func first(ctx clock.Context) clock.Actor {
+	var least clock.Actor
+	for a := range ctx {
+		if least.IsZero() || a.Compare(least) < 0 {
+			least = a
+		}
+	}
+	return least
+}
+
+// tidyKeys bounds how many contexts Tidy strips.
+const tidyKeys = 4096
+
+// Tidy strips contexts again that the clock has caught up with, some thousand at a time, and reports whether there may be more. It is for the end of
+// a full transfer, when all keys that it brought can be stripped at once: what is not stripped yet is right, but takes room.
+func (r *Replica) Tidy() (more bool) {
+	return r.tidy(tidyKeys) == 0
+}
+
+// advance follows a change of the clock that peers cause: it closes entries of dead actors, and strips the contexts that the clock has caught up with.
 func (r *Replica) advance() {
 	r.closeSealed()
+	r.tidy(math.MaxInt)
+}
+
+// tidy strips up to limit contexts and returns how many more it might have stripped.
+func (r *Replica) tidy(limit int) (left int) {
+	left = limit
+	var last shrunk
 	for a, list := range r.waits {
 		base := r.clock.Base(a)
-		for first, ok := list.Min(); ok && first.counter <= base; first, ok = list.Min() {
+		for least, ok := list.Min(); ok && least.counter <= base && left > 0; least, ok = list.Min() {
 			list.PopMin()
-			r.restrip(first.key)
+			r.restrip(least.key, &last)
+			left--
 		}
 		if list.Len() == 0 {
 			delete(r.waits, a)
 		}
 	}
+	return left
 }
 
 // dropWaits strips every context that waits for the actor, whose base has reached its end.
@@ -54,21 +84,35 @@ func (r *Replica) dropWaits(a clock.Actor) {
 		return
 	}
 	delete(r.waits, a)
+	var last shrunk
 	list.Scan(func(w wait) bool {
-		r.restrip(w.key)
+		r.restrip(w.key, &last)
 		return true
 	})
 }
 
+// shrunk is the context that was stripped last, and what became of it: many keys share one.
+type shrunk struct {
+	from, to clock.Context
+}
+
 // restrip strips the stored context of the key again.
-func (r *Replica) restrip(key string) {
+func (r *Replica) restrip(key string, last *shrunk) {
 	e, ok := r.objects.get(key)
-	if !ok {
+	if !ok || len(e.Context) == 0 {
 		return
 	}
-	if ctx := r.stripped(e.Context); len(ctx) < len(e.Context) {
-		r.swap(key, e, Object{Versions: e.Versions, Context: ctx})
+	if !isSame(last.from, e.Context) {
+		*last = shrunk{from: e.Context, to: r.stripped(e.Context)}
 	}
+	if len(last.to) < len(e.Context) {
+		r.swap(key, e, Object{Versions: e.Versions, Context: last.to})
+	}
+}
+
+// isSame reports whether a and b are one and the same map.
+func isSame(a, b clock.Context) bool {
+	return a != nil && reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
 }
 
 // stripped returns the join of contexts without what the clock says anyway. It returns nil when nothing is left.

@@ -45,41 +45,17 @@ func TestDeltaSurvivesItsEncoding(t *testing.T) {
 	})
 }
 
-func TestEndSurvivesItsEncoding(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		c := genClock().Draw(t, "clock")
-		dots := map[clock.Dot]string{}
-		for a, e := range c.All() {
-			for _, iv := range e.Intervals() {
-				dots[clock.Dot{Actor: a, Counter: iv.Lo}] = rapid.String().Draw(t, "key")
-				dots[clock.Dot{Actor: a, Counter: iv.Hi}] = rapid.String().Draw(t, "key")
-			}
-		}
-		c2, dots2, err := replica.ParseEnd(replica.AppendEnd(nil, c, dots))
-		require.NoError(t, err)
-		require.True(t, c.Equal(c2))
-		require.Equal(t, dots, dots2)
-	})
-}
-
 func TestTruncatedAndExtendedMessagesAreRefused(t *testing.T) {
 	a := open(1)
 	put(t, a, "k", "v")
 	write(t, a, replica.Write{Key: "k", Value: []byte("w"), Context: clock.Context{actor(2): 3}})
 	d, _ := a.Drain(1 << 20)
 	delta := d.AppendBinary(nil)
-	end := replica.AppendEnd(nil, a.Clock(), map[clock.Dot]string{dot(1, 1): "k", dot(1, 2): "k"})
 	for n := range delta {
 		_, err := replica.ParseDelta(delta[:n])
 		require.ErrorIs(t, err, replica.ErrMalformed, "%d bytes", n)
 	}
-	for n := range end {
-		_, _, err := replica.ParseEnd(end[:n])
-		require.ErrorIs(t, err, replica.ErrMalformed, "%d bytes", n)
-	}
 	_, err := replica.ParseDelta(append(delta, 0))
-	require.ErrorIs(t, err, replica.ErrMalformed)
-	_, _, err = replica.ParseEnd(append(end, 0))
 	require.ErrorIs(t, err, replica.ErrMalformed)
 }
 
@@ -105,14 +81,6 @@ func TestMessagesThatContradictThemselvesAreRefused(t *testing.T) {
 		_, err := replica.ParseDelta([]byte(b))
 		require.ErrorIs(t, err, replica.ErrMalformed, name)
 	}
-	for name, b := range map[string]string{
-		"a clock that is not canonical": "\x01\x01" + id(1) + "\x00\x00\x00",
-		"an actor without dots":         "\x01\x00\x01" + id(1) + "\x00",
-		"a counter of zero":             "\x01\x00\x01" + id(1) + "\x01\x00\x00",
-	} {
-		_, _, err := replica.ParseEnd([]byte(b))
-		require.ErrorIs(t, err, replica.ErrMalformed, name)
-	}
 }
 
 func TestObjectsThatContradictThemselvesAreRefused(t *testing.T) {
@@ -130,10 +98,7 @@ func TestObjectsThatContradictThemselvesAreRefused(t *testing.T) {
 func TestMessagesStayAsTheyAre(t *testing.T) {
 	datadriven.RunTest(t, "testdata/wire", func(t *testing.T, d *datadriven.TestData) string {
 		t.Helper()
-		delta, c0, dots := parseMessage(t, d.Input)
-		if d.Cmd == "end" {
-			return hex.Dump(replica.AppendEnd(nil, c0, dots))
-		}
+		delta := parseMessage(t, d.Input)
 		b := delta.AppendBinary(nil)
 		parsed, err := replica.ParseDelta(b)
 		require.NoError(t, err)
@@ -142,13 +107,12 @@ func TestMessagesStayAsTheyAre(t *testing.T) {
 	})
 }
 
-// parseMessage reads a delta, or the clock and the dots of an end. A dot is the byte that all of its actor are, a colon and a counter. Lines are
+// parseMessage reads a delta. A dot is the byte that all of its actor are, a colon and a counter. Lines are
 //
 //	base DOT ...        key KEY        version DOT STAMP VALUE        context DOT ...        dots DOT ...
-//	has DOT             log DOT KEY
-func parseMessage(t *testing.T, input string) (replica.Delta, clock.Clock, map[clock.Dot]string) {
+func parseMessage(t *testing.T, input string) replica.Delta {
 	t.Helper()
-	d, c0, logged := replica.Delta{Base: clock.Context{}}, clock.Clock{}, map[clock.Dot]string{}
+	d := replica.Delta{Base: clock.Context{}}
 	for line := range strings.Lines(input) {
 		fields := strings.Fields(line)
 		last := len(d.Objects) - 1
@@ -168,15 +132,11 @@ func parseMessage(t *testing.T, input string) (replica.Delta, clock.Clock, map[c
 			for _, arg := range args {
 				d.Objects[last].Dots = append(d.Objects[last].Dots, parseDot(t, arg))
 			}
-		case "has":
-			c0.Add(parseDot(t, args[0]))
-		case "log":
-			logged[parseDot(t, args[0])] = args[1]
 		default:
 			require.Fail(t, "unknown line", line)
 		}
 	}
-	return d, c0, logged
+	return d
 }
 
 func contextOf(t *testing.T, dots []string) clock.Context {
@@ -240,18 +200,4 @@ func receiveTwice(t *testing.T, d replica.Delta) {
 	if len(keys) == len(d.Objects) { // a key that stands in a message twice may say one thing, then another
 		require.Equal(t, sum, r.Sum())
 	}
-}
-
-func FuzzParseEnd(f *testing.F) {
-	var c clock.Clock
-	c.AddRange(actor(1), 1, 5)
-	f.Add(replica.AppendEnd(nil, c, map[clock.Dot]string{dot(1, 3): "k", dot(1, 4): "k2"}))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		c, dots, err := replica.ParseEnd(b)
-		if err != nil {
-			require.ErrorIs(t, err, replica.ErrMalformed)
-			return
-		}
-		require.Equal(t, b, replica.AppendEnd(nil, c, dots), "one end has one encoding")
-	})
 }

@@ -1,6 +1,9 @@
 package model_test
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine/replica"
 )
@@ -131,16 +134,18 @@ func (s *sim) transfer() {
 
 func (s *sim) pullStep(n *node) {
 	peer := s.byID(n.pull.peer)
-	switch {
+	switch p := n.pull; {
 	case peer == nil || !s.connected(n, peer):
 		s.stats["aborted"]++
 		n.pull = nil
-	case n.pull.plan == nil:
+	case p.plan == nil:
 		s.plan(n, peer)
-	case n.pull.next < len(n.pull.plan.Keys):
-		s.chunk(n, peer)
+	case p.asked == nil:
+		s.question(n)
+	case p.answer == nil || p.more && s.chance(0.8):
+		s.addToAnswer(n, peer)
 	default:
-		s.finish(n, peer)
+		s.take(n, peer)
 	}
 }
 
@@ -154,60 +159,116 @@ func (s *sim) plan(n, peer *node) {
 	if p.plan.Full && !p.full {
 		s.stats["fell back to full"]++
 	}
-	if s.wrong.plan != nil {
-		s.wrong.plan(p.plan)
-	}
-	p.intake = replica.NewIntake(p.plan.Full)
+	p.intake = n.rep.Begin()
 	p.known = map[string]history{}
-	if p.plan.Full {
-		s.stats["full"]++
-		for _, key := range s.keys {
-			p.known[key] = peer.known[key]
-		}
+	for _, key := range s.keys {
+		p.known[key] = peer.known[key]
 	}
 	if s.wrong.planned != nil {
 		s.wrong.planned(s, peer, n)
 	}
 }
 
-func (s *sim) chunk(n, peer *node) {
+// question brings the receiver's next question to the sender.
+func (s *sim) question(n *node) {
 	p := n.pull
-	d, next := peer.rep.Chunk(p.plan, p.next, 1+s.rand.IntN(400))
-	known := peer.snapshot(d)
-	d = s.parse(d.AppendBinary(nil))
-	if s.wrong.chunk != nil {
-		d = s.wrong.chunk(n, d)
+	q, err := replica.ParseQuestion(n.rep.Ask(p.intake, 1+s.rand.IntN(60)).AppendBinary(nil))
+	if err != nil {
+		s.fail("parse question: %w", err)
 	}
-	p.next = next
-	for range 1 + s.rand.IntN(20)/19 {
-		if _, err := n.rep.TakeChunk(p.intake, d); err != nil {
-			s.fail("chunk at %s: %w", n.name, err)
+	p.asked, p.answer, p.packed = &q, nil, map[string]history{}
+}
+
+// addToAnswer lets the sender work on its answer once.
+func (s *sim) addToAnswer(n, peer *node) {
+	p := n.pull
+	if p.answer == nil {
+		p.answer = replica.NewAnswer(*p.asked)
+	}
+	before := len(p.answer.Delta.Objects)
+	var err error
+	p.more, err = peer.rep.Answer(p.plan, *p.asked, p.answer, 1+s.rand.IntN(400))
+	switch {
+	case errors.Is(err, replica.ErrStale):
+		s.stats["stale"]++
+		n.pull = nil
+		return
+	case err != nil:
+		s.fail("answer at %s: %w", peer.name, err)
+	}
+	if len(p.answer.Delta.Objects) < before {
+		s.fail("answer at %s lost objects", peer.name)
+	}
+	for _, o := range p.answer.Delta.Objects[before:] {
+		p.packed[o.Key] = peer.known[o.Key]
+	}
+}
+
+// take brings the answer to the receiver.
+func (s *sim) take(n, peer *node) {
+	if p := n.pull; p.asked.Stage == replica.StageCompare {
+		for s.chance(0.6) && s.err == nil { // comparisons are short: make sure that something happens meanwhile
+			pick(s, []func(){s.write, s.deliver, s.deliver, s.drain})()
 		}
 	}
-	n.learn(known)
-	for key := range known {
+	p := n.pull
+	a, err := replica.ParseAnswer(p.answer.AppendBinary(nil))
+	if err != nil {
+		s.fail("parse answer: %w", err)
+		return
+	}
+	if s.wrong.chunk != nil {
+		a.Delta = s.wrong.chunk(n, a.Delta)
+	}
+	if s.wrong.answer != nil {
+		s.wrong.answer(peer, p.plan, *p.asked, a)
+	}
+	p.asked = nil
+	if s.chance(0.05) {
+		if _, err := n.rep.Receive(a.Delta); err != nil {
+			s.fail("repeated chunk at %s: %w", n.name, err)
+		}
+	}
+	s.countStage(a)
+	_, done, err := n.rep.Take(p.intake, a)
+	if err != nil {
+		s.fail("take at %s: %w", n.name, err)
+	}
+	n.learn(p.packed)
+	for key := range p.packed {
 		delete(p.known, key)
+	}
+	if done {
+		n.rep.Tidy()
+		s.finish(n, peer)
+		return
+	}
+	for key := range p.packed {
 		s.check(n, key, "chunk")
+	}
+}
+
+func (s *sim) countStage(a *replica.Answer) {
+	if a.Stage != replica.StageCompare || a.Clock != nil {
+		return
+	}
+	s.stats["compared"]++
+	if a.Verdicts == nil {
+		s.stats["compared later"]++
+	}
+	if slices.Contains(a.Verdicts, true) {
+		s.stats["differs"]++
 	}
 }
 
 func (s *sim) finish(n, peer *node) {
 	p := n.pull
 	n.pull = nil
-	last := p.plan.Clock
-	if s.wrong.finalClock != nil {
-		last = s.wrong.finalClock(peer, p.plan)
+	if p.intake.IsFull() {
+		s.stats["full"]++
+		n.learn(p.known)
+		n.ready = true
 	}
-	c0, dots, err := replica.ParseEnd(replica.AppendEnd(nil, last, p.plan.Dots))
-	if err != nil {
-		s.fail("parse end: %w", err)
-		return
-	}
-	if _, err := n.rep.Finish(p.intake, c0, dots); err != nil {
-		s.fail("finish at %s: %w", n.name, err)
-	}
-	n.learn(p.known)
-	n.ready = true
 	s.stats["transfer"]++
 	witness(n, peer)
 	s.checkAll(n, "finish")

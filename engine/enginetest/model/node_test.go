@@ -29,9 +29,12 @@ type pull struct {
 	theirs clock.Clock // the receiver's clock when it asked
 	full   bool
 	plan   *replica.Plan
-	known  map[string]history // what the sender knew when it planned
-	next   int
+	known  map[string]history // what the sender knew when it planned, of keys that have not travelled
 	intake *replica.Intake
+	asked  *replica.Question // as it arrived at the sender; nil when the receiver must ask
+	answer *replica.Answer   // what the sender has of its answer; nil before it begins
+	more   bool              // the sender may add to the answer
+	packed map[string]history
 }
 
 // record is one entry of the membership log, which every node applies in order, at its own pace.

@@ -18,10 +18,8 @@ type wrong struct {
 	chunk func(to *node, d replica.Delta) replica.Delta
 	// planned is called once a transfer was planned.
 	planned func(s *sim, from, to *node)
-	// plan alters a plan.
-	plan func(p *replica.Plan)
-	// finalClock is the clock that ends a transfer.
-	finalClock func(from *node, p *replica.Plan) clock.Clock
+	// answer alters a decoded answer, or the plan that it follows, before the receiver takes it.
+	answer func(from *node, p *replica.Plan, q replica.Question, a *replica.Answer)
 	// deleting replaces a delete by a client.
 	deleting func(s *sim, n *node, t token)
 	// weather replaces the random weather when it is set; the cluster is then three nodes with many keys.
@@ -61,7 +59,7 @@ func newSim(seed uint64, w wrong) *sim {
 	s := &sim{
 		rand: r, wrong: w, split: map[string]bool{}, lost: map[clock.Dot]bool{}, stats: map[string]int{},
 		ghost:   ghost{byDot: map[clock.Dot]int{}},
-		options: replica.Options{Ordered: r.IntN(2) == 0, MaxDotKeys: []int{0, 0, 0, 4}[r.IntN(4)]},
+		options: replica.Options{Ordered: r.IntN(2) == 0, MaxDotKeys: []int{0, 0, 0, 4}[r.IntN(4)], ListKeys: 1 + r.IntN(2)},
 	}
 	s.weather = weather{
 		loss: pick(s, []float64{0.02, 0.15, 0.6}), abort: pick(s, []float64{0.01, 0.05, 0.3}),
@@ -208,13 +206,13 @@ func (s *sim) boot(name string, old *node) {
 
 // closeEarly makes the node adopt the closed entries of dead actors before it has their values.
 func (s *sim) closeEarly(n *node) {
-	var c clock.Clock
+	early := replica.Packed{Key: "closed"}
 	for _, rec := range s.log {
-		if rec.kind == "seal" {
-			c.Seal(rec.actor, rec.entry.Max())
+		for i := range rec.entry.Max() {
+			early.Dots = append(early.Dots, clock.Dot{Actor: rec.actor, Counter: i + 1})
 		}
 	}
-	if _, err := n.rep.Finish(replica.NewIntake(false), c, nil); err != nil {
+	if _, err := n.rep.Receive(replica.Delta{Objects: []replica.Packed{early}}); err != nil {
 		s.fail("close early: %w", err)
 	}
 }

@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+const (
+	// chunkBytes is the size of a repair chunk.
+	chunkBytes = 256 << 10
+	// questionBytes is the size of a question about it.
+	questionBytes = 32 << 10
+	// answerTurns bounds how often the sender of a chunk takes the partition's lock, each time for some thousand keys.
+	answerTurns = 16
+	// transferPatience is how long a chunk may take before a transfer is given up, and how long a served one is remembered.
+	transferPatience = 5 * time.Second
+	// lossPatience is how long an unanswered request may be kept alive by other answers of the same peer.
+	lossPatience = 15 * time.Second
+	// maxTransfers bounds the transfers that this node takes at a time.
+	maxTransfers = 64
+)
+
+// repairs is the state of anti-entropy: what this node takes from peers, and what it serves them.
+type repairs struct {
+	next    uint64
+	taking  map[partitionID]*transfer
+	serving map[servedID]*served
+}
+
+// transfer is one partition's repair from one peer.
+type transfer struct {
+	p        *partition
+	peer     clock.Actor
+	id       uint64
+	step     uint64 // of the question that was asked last
+	intake   *replica.Intake
+	keys     int
+	asked    time.Time
+	deadline time.Time
+}
+
+type servedID struct {
+	to clock.Actor
+	id uint64
+}
+
+type served struct {
+	p        *partition
+	plan     *replica.Plan
+	step     uint64 // of the question that was answered last
+	deadline time.Time
+}
+
+func newRepairs() repairs {
+	return repairs{taking: map[partitionID]*transfer{}, serving: map[servedID]*served{}}
+}
+
+// take starts a transfer of what this node's partition lacks, unless one is under way.
+func (c *Core) take(from clock.Actor, p *partition, full bool) {
+	if _, busy := c.repair.taking[p.id]; busy || len(c.repair.taking) >= maxTransfers {
+		return
+	}
+	c.repair.next++
+	p.mu.Lock()
+	t := &transfer{p: p, peer: from, id: c.repair.next, intake: p.rep.Begin(), deadline: c.now.Add(transferPatience)}
+	have := p.rep.Clock()
+	p.mu.Unlock()
+	c.repair.taking[p.id] = t
+	c.ask(t, pullFrame{Full: full, Clock: have.AppendBinary(nil)})
+}
+
+// ask sends the next question of a transfer.
+func (c *Core) ask(t *transfer, f pullFrame) {
+	t.step++
+	t.asked = c.now
+	t.p.mu.Lock()
+	q := t.p.rep.Ask(t.intake, questionBytes)
+	t.p.mu.Unlock()
+	f.ID, f.Xfer, f.Step, f.Question = t.p.id, t.id, t.step, q.AppendBinary(nil)
+	c.send(t.peer, LaneFast, c.codec.frame(framePull, f))
+}
+
+// onPull serves the first or the next step of a transfer.
+func (c *Core) onPull(from clock.Actor, f pullFrame) error {
+	q, err := replica.ParseQuestion(f.Question)
+	if err != nil {
+		return err
+	}
+	s, known := c.repair.serving[servedID{to: from, id: f.Xfer}]
+	p := c.space.find(f.ID)
+	switch {
+	case p == nil || known && s.p != p || !known && f.Step != 1:
+		c.sendChunk(from, chunkFrame{ID: f.ID, Xfer: f.Xfer, Step: f.Step, Gone: true})
+		return nil
+	case known && f.Step != s.step+1:
+		return nil // answered already
+	case !known:
+		if s, err = c.serve(from, p, f); s == nil {
+			return err
+		}
+	}
+	s.step, s.deadline = f.Step, c.now.Add(transferPatience)
+	c.serveAnswer(from, f, s, q)
+	return nil
+}
+
+// serve begins to serve a transfer, in place of an earlier one of the same partition. It returns nil when the peer lacks nothing.
+func (c *Core) serve(to clock.Actor, p *partition, f pullFrame) (*served, error) {
+	theirs, _, err := clock.ParseClock(f.Clock)
+	if err != nil {
+		return nil, err
+	}
+	plan := p.plan(theirs, f.Full)
+	if plan == nil {
+		c.sendChunk(to, chunkFrame{ID: f.ID, Xfer: f.Xfer, Step: f.Step, Same: true})
+		return nil, nil //nolint:nilnil // there is nothing to serve
+	}
+	maps.DeleteFunc(c.repair.serving, func(old servedID, s *served) bool { return old.to == to && s.p == p })
+	s := &served{p: p, plan: plan}
+	c.repair.serving[servedID{to: to, id: f.Xfer}] = s
+	return s, nil
+}
+
+func (p *partition) plan(theirs clock.Clock, full bool) *replica.Plan {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.rep.Plan(theirs, full)
+}
+
+// serveAnswer answers one question. Others get the lock between the turns.
+func (c *Core) serveAnswer(to clock.Actor, f pullFrame, s *served, q replica.Question) {
+	chunk := chunkFrame{ID: f.ID, Xfer: f.Xfer, Step: f.Step}
+	answer := replica.NewAnswer(q)
+	var err error
+	for turn, more := 0, true; more && err == nil && turn < answerTurns; turn++ {
+		s.p.mu.RLock()
+		more, err = s.p.rep.Answer(s.plan, q, answer, chunkBytes)
+		s.p.mu.RUnlock()
+	}
+	if err != nil {
+		chunk.Gone = true // it asks again, and goes on from what it has by now
+	} else {
+		chunk.Answer = answer.AppendBinary(nil)
+	}
+	if err != nil || answer.Stage == replica.StageDone {
+		delete(c.repair.serving, servedID{to: to, id: f.Xfer})
+	}
+	c.sendChunk(to, chunk)
+}
+
+func (c *Core) sendChunk(to clock.Actor, f chunkFrame) {
+	c.send(to, LaneBulk, c.codec.frame(frameChunk, f))
+}
+
+// onChunk takes one chunk; with the last one of a full transfer this node's clock grows, never before.
+func (c *Core) onChunk(from clock.Actor, f chunkFrame) error {
+	c.extendTransfers(from)
+	t, ok := c.repair.taking[f.ID]
+	if !ok || t.peer != from || t.id != f.Xfer || t.step != f.Step {
+		return nil
+	}
+	if f.Gone || f.Same || c.space.find(f.ID) != t.p {
+		c.endTransfer(t, f.Same)
+		return nil
+	}
+	done, err := c.takeChunk(t, f)
+	switch {
+	case err != nil:
+		c.endTransfer(t, false)
+		return c.ownActor(err)
+	case done:
+		c.finishTransfer(t)
+	default:
+		c.ask(t, pullFrame{})
+	}
+	return nil
+}
+
+// extendTransfers gives the transfers from a peer more time: it is alive, and the link may be slow. What was asked too long ago is lost all the same.
+func (c *Core) extendTransfers(from clock.Actor) {
+	for _, t := range c.repair.taking {
+		if t.peer == from && c.now.Sub(t.asked) < lossPatience {
+			t.deadline = c.now.Add(transferPatience)
+		}
+	}
+}
+
+func (c *Core) takeChunk(t *transfer, f chunkFrame) (done bool, err error) {
+	answer, err := replica.ParseAnswer(f.Answer)
+	if err != nil {
+		return false, err
+	}
+	t.keys += len(answer.Delta.Objects)
+	t.p.mu.Lock()
+	changed, done, err := t.p.rep.Take(t.intake, answer)
+	t.p.mu.Unlock()
+	c.changed(t.p, changed)
+	return done, err
+}
+
+// finishTransfer notes that the partition has what the peer had.
+func (c *Core) finishTransfer(t *transfer) {
+	t.p.mu.Lock()
+	t.p.rep.Witness(t.peer, t.intake.Clock())
+	t.p.mu.Unlock()
+	t.p.tidy()
+	c.report(Event{
+		Kind: EventRepaired, Table: t.p.id.Table, Peer: t.peer.Short(),
+		Attrs: []slog.Attr{slog.Int("partition", t.p.id.Index), slog.Int("keys", t.keys), slog.Bool("full", t.intake.IsFull())},
+	})
+	c.endTransfer(t, true)
+}
+
+// tidy gives room back that the keys of a transfer took while its clock was not known. Others get the lock in between.
+func (p *partition) tidy() {
+	for more := true; more; {
+		p.mu.Lock()
+		more = p.rep.Tidy()
+		p.mu.Unlock()
+	}
+}
+
+// endTransfer closes a transfer; when it is complete the boot goes on, and a new catalogue makes the tables comparable.
+func (c *Core) endTransfer(t *transfer, complete bool) {
+	c.forgetTransfer(t)
+	if !complete {
+		return
+	}
+	if !c.boot.ready {
+		c.boot.pulled[t.p] = t.peer
+	}
+	if t.p == c.space.catalogue {
+		c.syncSoon()
+	}
+	c.advance()
+}
+
+func (c *Core) forgetTransfer(t *transfer) {
+	delete(c.repair.taking, t.p.id)
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	t.p.rep.Abandon(t.intake)
+}
+
+// dropTransfers forgets the transfers with a member that is gone.
+func (c *Core) dropTransfers(member clock.Actor) {
+	c.forgetTransfers(func(t *transfer) bool { return t.peer == member })
+	maps.DeleteFunc(c.repair.serving, func(id servedID, _ *served) bool { return id.to == member })
+}
+
+// expireTransfers gives up transfers whose peer does not answer; the next round tries again.
+func (c *Core) expireTransfers() {
+	c.forgetTransfers(func(t *transfer) bool { return c.now.After(t.deadline) })
+	maps.DeleteFunc(c.repair.serving, func(_ servedID, s *served) bool { return c.now.After(s.deadline) })
+}
+
+func (c *Core) forgetTransfers(which func(*transfer) bool) {
+	for _, t := range c.repair.taking {
+		if which(t) {
+			c.forgetTransfer(t)
+		}
+	}
+}
