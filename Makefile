@@ -48,7 +48,7 @@ race: ## Run all tests under the race detector.
 	$(GO) test -race $(PKG)
 
 .PHONY: race-core
-race-core: ## The race detector where goroutines meet: not the simulations, which have but one.
+race-core: ## The race detector on clock, engine and bus only (what CI has time for).
 	$(GO) test -race $(CORE)
 
 .PHONY: build
@@ -71,6 +71,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s).
 		echo "==> $$pkg $$target"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
 	done
+
+.PHONY: mutate
+mutate: ## Break the engine's rules one at a time; its tests must notice (MUTANT=regexp).
+	$(GO) run ./engine/enginetest/mutate -run '$(MUTANT)'
 
 .PHONY: split
 split: ## Split a real cluster of three in network namespaces (root, Linux).

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// errRed says that a test fails without any mutant, so that it proves nothing.
+var errRed = errors.New("fails on the source as it is")
+
+// hunt looks for every mutant with the tests that it names.
+type hunt struct {
+	lab     *lab
+	workers int
+	report  report
+}
+
+// outcome is what came of one mutant.
+type outcome struct {
+	mutant   mutant
+	findings []finding
+	err      error
+	took     time.Duration
+}
+
+// caught reports whether every test has noticed the mutant.
+func (o outcome) caught() bool {
+	return o.err == nil && !slices.ContainsFunc(o.findings, func(f finding) bool { return !f.noticed })
+}
+
+// run tries the tests on the source as it is, then on every mutant. The error is errRed, or says why the hunt could not go on.
+func (h *hunt) run(ctx context.Context, mutants []mutant) error {
+	if err := h.checkTests(ctx, mutants); err != nil {
+		return err
+	}
+	results := make([]chan outcome, len(mutants))
+	for i := range results {
+		results[i] = make(chan outcome, 1)
+	}
+	todo := make(chan int)
+	var workers sync.WaitGroup
+	for range h.workers {
+		workers.Go(func() {
+			for i := range todo {
+				results[i] <- h.chase(ctx, mutants[i])
+			}
+		})
+	}
+	workers.Go(func() {
+		defer close(todo)
+		for i := range mutants {
+			todo <- i
+		}
+	})
+	for _, r := range results {
+		h.report.add(<-r)
+	}
+	workers.Wait()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("hunt: %w", err)
+	}
+	return nil
+}
+
+// checkTests runs every test that some mutant names on the source as it is.
+func (h *hunt) checkTests(ctx context.Context, mutants []mutant) error {
+	v, err := h.lab.variant(nil)
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	for _, t := range testsOf(mutants) {
+		f, err := v.try(ctx, t)
+		switch {
+		case err != nil:
+			return err
+		case f.noticed:
+			return fmt.Errorf("%s %s %w:\n%s", t.pkg, t, errRed, f.said)
+		}
+	}
+	return nil
+}
+
+// testsOf lists the tests of all mutants once, each with the greatest number of histories.
+func testsOf(mutants []mutant) []test {
+	var out []test
+	for _, m := range mutants {
+		for _, t := range m.tests {
+			i := slices.IndexFunc(out, func(u test) bool { return u.pkg == t.pkg && u.name == t.name })
+			if i < 0 {
+				out = append(out, t)
+				continue
+			}
+			out[i].histories = max(out[i].histories, t.histories)
+		}
+	}
+	return out
+}
+
+// chase tries all tests of one mutant.
+func (h *hunt) chase(ctx context.Context, m mutant) outcome {
+	began := time.Now()
+	o := outcome{mutant: m}
+	o.findings, o.err = h.findings(ctx, m)
+	o.took = time.Since(began)
+	return o
+}
+
+func (h *hunt) findings(ctx context.Context, m mutant) ([]finding, error) {
+	files, err := m.mutate(h.lab.root)
+	if err != nil {
+		return nil, err
+	}
+	v, err := h.lab.variant(files)
+	if err != nil {
+		return nil, err
+	}
+	defer v.close()
+	var out []finding
+	for _, t := range m.tests {
+		f, err := v.try(ctx, t)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
