@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,11 +52,20 @@ func TestTheHelpOfEveryCommandEndsInTwoWorkingExamples(t *testing.T) {
 						words[i] = filepath.Join(dir, word)
 					}
 				}
-				_, talk, code := run(t, append(words[1:], "--addr", filled(t)))
+				_, talk, code := run(t, withAddr(words[1:], filled(t)))
 				require.Zero(t, code, "%s: %s", example, talk)
 			}
 		})
 	}
+}
+
+// withAddr adds the node to ask, as a flag: before what is no flag any more.
+func withAddr(words []string, addr string) []string {
+	end := slices.Index(words, "--")
+	if end < 0 {
+		end = len(words)
+	}
+	return slices.Insert(slices.Clone(words), end, "--addr", addr)
 }
 
 // run runs the command line in this process.
