@@ -17,3 +17,10 @@ func NumQuarantines(e *Engine) int {
 	defer e.core.space.mu.RUnlock()
 	return len(e.core.space.facts.quarantines)
 }
+
+// LoseModule makes a module's first bytes go, as when the node that had them died before they spread.
+func LoseModule(e *Engine, sha256 string) error {
+	_, events, err := e.core.deleteCatalogue(chunkKey(sha256, 0), e.core.wallStamp())
+	e.core.report(events...)
+	return err
+}

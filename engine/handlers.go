@@ -14,7 +14,7 @@ import (
 )
 
 // InstallPlugin checks a module and replicates its bytes, in chunks, to all nodes, also to those that join later. Installing the same bytes under the
-// same name again changes nothing. The first module under a table's handler name is in force at once, later ones after Activate. The error wraps
+// same name again changes nothing, but brings bytes back that were lost with the node that first had them. The first module under a table's handler name is in force at once, later ones after Activate. The error wraps
 // ErrBadModule when the module cannot be a handler.
 func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, l Limits) (PluginInfo, error) {
 	switch {
@@ -34,7 +34,7 @@ func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, 
 		Name: name, SHA256: hex.EncodeToString(sum[:]), Size: len(module), Chunks: (len(module) + moduleChunk - 1) / moduleChunk,
 		Time: uint64(e.core.cfg.Now().UnixMilli()), Limits: l, Rewriter: e.core.judges.rewriter(),
 	}
-	if held, ok := e.core.space.plugin(rec.key()); ok {
+	if held, ok := e.core.space.plugin(rec.key()); ok && e.core.space.pluginInfo(held).Here {
 		return e.core.space.pluginInfo(held), nil
 	}
 	chunks, err := e.core.storeModule(rec, module)

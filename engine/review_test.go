@@ -251,3 +251,19 @@ func TestQuorumCountsMembersThatConfirmedAndThenLeft(t *testing.T) {
 		require.NoError(t, <-quorum, "a, b and c are one, though b has left")
 	})
 }
+
+func TestModuleWhoseBytesWereLostIsInstalledAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a")
+		a := c.Node("a")
+		plugins, err := a.Plugins(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, engine.LoseModule(a.Engine, plugins[0].SHA256))
+		lost, err := a.Plugins(t.Context())
+		require.NoError(t, err)
+		require.False(t, lost[0].Here)
+		again, err := a.InstallPlugin(t.Context(), "carts", []byte("union"), engine.Limits{})
+		require.NoError(t, err)
+		require.True(t, again.Here)
+	})
+}
