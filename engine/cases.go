@@ -118,9 +118,7 @@ func (c *Core) merger(t *table, key string) string {
 
 // rewriterOf is the version of the metering that the table's handler record asks for: who has another cannot run it and is no merger.
 func (c *Core) rewriterOf(t *table) int {
-	c.space.mu.RLock()
-	defer c.space.mu.RUnlock()
-	if rec, ok := c.space.facts.handler(t); ok {
+	if rec, ok := c.space.handler(t); ok {
 		return rec.Rewriter
 	}
 	return c.judges.rewriter()

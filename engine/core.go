@@ -184,9 +184,7 @@ func (c *Core) updateRoutes() {
 // announceHandlers tells the watchers of a table whose handler changed that what they see of its conflicts may have changed too.
 func (c *Core) announceHandlers() {
 	for _, t := range c.space.sortedTables() {
-		c.space.mu.RLock()
-		rec, _ := c.space.facts.handler(t)
-		c.space.mu.RUnlock()
+		rec, _ := c.space.handler(t)
 		if c.handlers[t.name] == rec {
 			continue
 		}

@@ -20,19 +20,10 @@ type Driver struct {
 
 // NewDriver boots an incarnation. Config.Now should be set: it is the time that local writes see. The error names the field of a bad Config.
 func NewDriver(cfg Config, resolver Resolver) (*Driver, error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.Validate(); err != nil {
+	e, err := newEngine(cfg, resolver)
+	if err != nil {
 		return nil, err
 	}
-	e := &Engine{
-		core:   NewCore(cfg, resolver),
-		inputs: make(chan Input, inputBacklog),
-		wake:   make(chan struct{}, 1),
-		ended:  make(chan Ending, 1),
-		opened: cfg.Now(),
-		ready:  make(chan struct{}),
-	}
-	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return &Driver{engine: e}, nil
 }
 

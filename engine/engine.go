@@ -53,13 +53,26 @@ type Ending struct {
 
 // Open starts an incarnation on a network. The caller keeps peers open until Close has returned.
 func Open(cfg Config, peers Peers, resolver Resolver) (*Engine, error) {
+	e, err := newEngine(cfg, resolver)
+	if err != nil {
+		return nil, err
+	}
+	e.peers = peers
+	peers.Listen(func(from string, _ int, payload []byte) {
+		e.post(Arrived{From: from, Payload: payload})
+	})
+	e.loop.Go(e.run)
+	return e, nil
+}
+
+// newEngine builds an incarnation that does not run yet. The error names the field of a bad Config.
+func newEngine(cfg Config, resolver Resolver) (*Engine, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	e := &Engine{
 		core:   NewCore(cfg, resolver),
-		peers:  peers,
 		inputs: make(chan Input, inputBacklog),
 		wake:   make(chan struct{}, 1),
 		ended:  make(chan Ending, 1),
@@ -67,10 +80,6 @@ func Open(cfg Config, peers Peers, resolver Resolver) (*Engine, error) {
 		ready:  make(chan struct{}),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	peers.Listen(func(from string, _ int, payload []byte) {
-		e.post(Arrived{From: from, Payload: payload})
-	})
-	e.loop.Go(e.run)
 	return e, nil
 }
 

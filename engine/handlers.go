@@ -112,9 +112,7 @@ func (s *space) pluginInfo(r pluginRecord) PluginInfo {
 		Name: r.Name, SHA256: r.SHA256, Size: r.Size, Installed: time.UnixMilli(int64(r.Time)).UTC(), Here: err == nil, Tables: []string{},
 	}
 	for _, t := range s.sortedTables() {
-		s.mu.RLock()
-		h, ok := s.facts.handler(t)
-		s.mu.RUnlock()
+		h, ok := s.handler(t)
 		if ok && !h.Disabled && h.SHA256 == r.SHA256 && h.Plugin == r.Name {
 			out.Tables = append(out.Tables, t.name)
 		}

@@ -36,9 +36,7 @@ func (c *Core) look(ctx context.Context, t *table, key string, versions []replic
 
 // job is the run of the handler in force on siblings, given in canonical order. Without a handler, the job has the zero record.
 func (c *Core) job(t *table, key string, versions []replica.Version) (job Job, have bool) {
-	c.space.mu.RLock()
-	rec, have := c.space.facts.handler(t)
-	c.space.mu.RUnlock()
+	rec, have := c.space.handler(t)
 	return Job{
 		t: t, key: key, versions: collapse(versions), siblings: siblingsHash(versions), handler: rec, record: rec.id(c.codec),
 	}, have

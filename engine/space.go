@@ -120,6 +120,13 @@ func (s *space) sortedTables() []*table {
 	return out
 }
 
+// handler returns the record in force for an open table; see facts.handler.
+func (s *space) handler(t *table) (handlerRecord, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.facts.handler(t)
+}
+
 // secrets are what tokens are authenticated with, the current one first. They must not be changed.
 func (s *space) secrets() [][]byte {
 	s.mu.RLock()

@@ -313,8 +313,6 @@ func (c *Core) lifted(q quarantineRecord) bool {
 	if t.options.Local && q.Who != c.cfg.Name || c.merger(t, q.Key) != c.cfg.Name {
 		return false // of a local table only the node that trapped knows the siblings
 	}
-	c.space.mu.RLock()
-	rec, _ := c.space.facts.handler(t)
-	c.space.mu.RUnlock()
+	rec, _ := c.space.handler(t)
 	return rec != q.Handler || siblingsHash(t.siblings(q.Key)) != q.Siblings
 }
