@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -75,18 +76,13 @@ func (s *sim) apply(n *node, t token, w replica.Write) {
 // wrote tells the oracle of a mutation.
 func (s *sim) wrote(n *node, t token, w replica.Write, d clock.Dot) {
 	s.stats["write"]++
-	e := s.ghost.add(event{dot: d, past: t.known, deleted: w.Delete, value: string(w.Value)})
-	n.known[w.Key] = n.known[w.Key].and(t.known).with(e)
+	e := s.stories.Story(w.Key).Add(ghost.Event{Dot: d, Past: t.known, Deleted: w.Delete, Value: string(w.Value)})
+	n.known[w.Key] = n.known[w.Key].And(t.known).With(e.Index)
 }
 
 // showsUnseen reports whether the node shows a version that the token has not seen.
 func (s *sim) showsUnseen(n *node, t token) bool {
-	for _, e := range s.ghost.maximal(n.known[t.key]) {
-		if !t.known.has(e) {
-			return true
-		}
-	}
-	return false
+	return s.stories.Story(t.key).ShowsUnseen(n.known[t.key], t.known)
 }
 
 // checkStamp checks that the stamp of a put exceeds those of all versions that were there.
@@ -111,18 +107,19 @@ func (s *sim) checkStamp(n *node, w replica.Write, done replica.Written, before 
 // (mutations that are lost for ever aside), and the state was what the write asked for.
 func (s *sim) checkNothingWritten(n *node, t token, w replica.Write) {
 	s.stats["write without effect"]++
-	shown := s.ghost.maximal(n.known[w.Key])
-	for _, e := range t.known.events() {
-		if !n.known[w.Key].has(e) && !s.lost[s.ghost.all[e].dot] {
+	story := s.stories.Story(w.Key)
+	shown := story.Shown(n.known[w.Key])
+	for _, e := range t.known.Events() {
+		if !n.known[w.Key].Has(e) && !s.lost[story.Events[e].Dot] {
 			s.fail("write of %s at %s made no mutation, though its context has event %d, which is news", w.Key, n.name, e)
 		}
 	}
 	for _, e := range shown {
 		switch {
-		case w.Delete && t.known.has(e):
-			s.fail("delete of %s at %s made no mutation, though it has seen version %d", w.Key, n.name, e)
-		case !w.Delete && (!t.known.has(e) || len(shown) != 1 || s.ghost.all[e].value != string(w.Value)):
-			s.fail("put of %s at %s made no mutation, though versions are %v", w.Key, n.name, shown)
+		case w.Delete && t.known.Has(e.Index):
+			s.fail("delete of %s at %s made no mutation, though it has seen version %v", w.Key, n.name, e.Dot)
+		case !w.Delete && (!t.known.Has(e.Index) || len(shown) != 1 || e.Value != string(w.Value)):
+			s.fail("put of %s at %s made no mutation, though versions are %s", w.Key, n.name, ghost.Dots(shown))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -160,7 +161,7 @@ func (s *sim) plan(n, peer *node) {
 		s.stats["fell back to full"]++
 	}
 	p.intake = n.rep.Begin()
-	p.known = map[string]history{}
+	p.known = map[string]ghost.Set{}
 	for _, key := range s.keys {
 		p.known[key] = peer.known[key]
 	}
@@ -176,7 +177,7 @@ func (s *sim) question(n *node) {
 	if err != nil {
 		s.fail("parse question: %w", err)
 	}
-	p.asked, p.answer, p.packed = &q, nil, map[string]history{}
+	p.asked, p.answer, p.packed = &q, nil, map[string]ghost.Set{}
 }
 
 // addToAnswer lets the sender work on its answer once.

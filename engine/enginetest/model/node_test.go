@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -14,7 +15,7 @@ type node struct {
 	name  string
 	id    clock.Actor
 	rep   *replica.Replica
-	known map[string]history // what the oracle says that this node knows of each key
+	known map[string]ghost.Set // what the oracle says that this node knows of each key
 	ready bool
 
 	position int // how much of the membership log the node has applied
@@ -29,12 +30,12 @@ type pull struct {
 	theirs clock.Clock // the receiver's clock when it asked
 	full   bool
 	plan   *replica.Plan
-	known  map[string]history // what the sender knew when it planned, of keys that have not travelled
+	known  map[string]ghost.Set // what the sender knew when it planned, of keys that have not travelled
 	intake *replica.Intake
 	asked  *replica.Question // as it arrived at the sender; nil when the receiver must ask
 	answer *replica.Answer   // what the sender has of its answer; nil before it begins
 	more   bool              // the sender may add to the answer
-	packed map[string]history
+	packed map[string]ghost.Set
 }
 
 // record is one entry of the membership log, which every node applies in order, at its own pace.
@@ -48,19 +49,19 @@ type record struct {
 type token struct {
 	key   string
 	ctx   clock.Context
-	known history
+	known ghost.Set
 }
 
 // message is a frame on the network.
 type message struct {
 	from, to clock.Actor
 	bytes    []byte
-	known    map[string]history // what the sender knew of the frame's keys
+	known    map[string]ghost.Set // what the sender knew of the frame's keys
 }
 
 func newNode(name string, id clock.Actor, o replica.Options) *node {
 	return &node{
-		name: name, id: id, rep: replica.New(id, o), known: map[string]history{},
+		name: name, id: id, rep: replica.New(id, o), known: map[string]ghost.Set{},
 		members: map[clock.Actor]bool{}, gone: map[clock.Actor]bool{},
 	}
 }
@@ -95,8 +96,8 @@ func (n *node) knownMembers() []clock.Actor {
 }
 
 // snapshot returns what the node knows of the keys that travel in d.
-func (n *node) snapshot(d replica.Delta) map[string]history {
-	out := map[string]history{}
+func (n *node) snapshot(d replica.Delta) map[string]ghost.Set {
+	out := map[string]ghost.Set{}
 	for _, p := range d.Objects {
 		out[p.Key] = n.known[p.Key]
 	}
@@ -104,29 +105,16 @@ func (n *node) snapshot(d replica.Delta) map[string]history {
 }
 
 // learn adds what a peer knew of some keys.
-func (n *node) learn(known map[string]history) {
+func (n *node) learn(known map[string]ghost.Set) {
 	for key, h := range known {
-		n.known[key] = n.known[key].and(h)
+		n.known[key] = n.known[key].And(h)
 	}
 }
 
 // check compares what the node shows of the key with the oracle.
-func (n *node) check(g *ghost, key string) error {
-	want := g.maximal(n.known[key])
-	var got []int
-	for _, v := range n.rep.Get(key) {
-		e, ok := g.byDot[v.Dot]
-		switch {
-		case !ok:
-			return fmt.Errorf("node %s key %s: version %v was never written", n.name, key, v.Dot)
-		case g.all[e].value != string(v.Value):
-			return fmt.Errorf("node %s key %s: version %v has value %q, written was %q", n.name, key, v.Dot, v.Value, g.all[e].value)
-		}
-		got = append(got, e)
-	}
-	slices.Sort(got)
-	if !slices.Equal(got, want) {
-		return fmt.Errorf("node %s/%s key %s: shows events %v, the oracle says %v", n.name, n.id.Short(), key, got, want)
+func (n *node) check(story *ghost.Story[string]) error {
+	if err := story.Check(n.known[story.ID], n.rep.Get(story.ID)); err != nil {
+		return fmt.Errorf("node %s/%s: %w", n.name, n.id.Short(), err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -76,10 +77,10 @@ func (s *sim) isAtRest() bool {
 }
 
 func (s *sim) checkEnd() {
-	all := map[string]history{}
+	all := map[string]ghost.Set{}
 	for _, n := range s.nodes {
 		for key, h := range n.known {
-			all[key] = all[key].and(h)
+			all[key] = all[key].And(h)
 		}
 	}
 	first := s.nodes[0].rep

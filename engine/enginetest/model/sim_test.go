@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -41,24 +42,24 @@ type sim struct {
 	wrong   wrong
 	err     error // the first violation
 
-	ghost  ghost
-	nodes  []*node
-	log    []record
-	net    []message
-	split  map[string]bool // the nodes on the other side of the partition
-	tokens []token
-	keys   []string
-	lost   map[clock.Dot]bool // mutations that a closed entry left out
-	steps  int
-	actors uint64
-	stats  map[string]int
+	stories ghost.Histories[string]
+	nodes   []*node
+	log     []record
+	net     []message
+	split   map[string]bool // the nodes on the other side of the partition
+	tokens  []token
+	keys    []string
+	lost    map[clock.Dot]bool // mutations that a closed entry left out
+	steps   int
+	actors  uint64
+	stats   map[string]int
 }
 
 func newSim(seed uint64, w wrong) *sim {
 	r := rand.New(rand.NewPCG(seed, 0x6b766e6f6465))
 	s := &sim{
 		rand: r, wrong: w, split: map[string]bool{}, lost: map[clock.Dot]bool{}, stats: map[string]int{},
-		ghost:   ghost{byDot: map[clock.Dot]int{}},
+		stories: ghost.Histories[string]{},
 		options: replica.Options{Ordered: r.IntN(2) == 0, MaxDotKeys: []int{0, 0, 0, 4}[r.IntN(4)], ListKeys: 1 + r.IntN(2)},
 	}
 	s.weather = weather{
@@ -98,7 +99,7 @@ func (s *sim) fail(format string, args ...any) {
 }
 
 func (s *sim) check(n *node, key, when string) {
-	if err := n.check(&s.ghost, key); err != nil {
+	if err := n.check(s.stories.Story(key)); err != nil {
 		s.fail("%s: %w", when, err)
 	}
 }
@@ -350,9 +351,16 @@ func (s *sim) seal() {
 	if len(e.Ext) > 0 {
 		s.stats["seal with gap"]++
 	}
-	for d := range s.ghost.byDot {
-		if d.Actor == a && !e.Has(d.Counter) {
-			s.lost[d] = true
+	s.noteLost(a, e)
+}
+
+// noteLost remembers the mutations of a dead actor that its closed entry leaves out.
+func (s *sim) noteLost(a clock.Actor, closed clock.Entry) {
+	for _, story := range s.stories {
+		for _, e := range story.Events {
+			if e.Dot.Actor == a && !closed.Has(e.Dot.Counter) {
+				s.lost[e.Dot] = true
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 	"github.com/kvnode/kvnode/engine/replica"
 	"github.com/stretchr/testify/require"
 )
@@ -117,8 +118,8 @@ func deleteWithoutDot(s *sim, n *node, t token) {
 	if ctx == nil {
 		ctx = n.rep.Context(t.key)
 	}
-	e := s.ghost.add(event{past: t.known, deleted: true})
-	n.known[t.key] = n.known[t.key].and(t.known).with(e)
+	e := s.stories.Story(t.key).Add(ghost.Event{Past: t.known, Deleted: true})
+	n.known[t.key] = n.known[t.key].And(t.known).With(e.Index)
 	frame := replica.Delta{Base: clock.Context{}, Objects: []replica.Packed{{Key: t.key, Object: replica.Object{Context: ctx}}}}
 	if _, err := n.rep.Receive(frame); err != nil {
 		s.fail("delete without dot: %w", err)

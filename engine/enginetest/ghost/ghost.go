@@ -1,0 +1,106 @@
+// Package ghost is the oracle of the simulations: it keeps the true causal history of every key, that is for every write which other writes its author
+// had seen, and knows from it what a node must show that has heard of a given set of writes. It follows the definition of causality itself and has
+// nothing in common with the clocks that it checks.
+package ghost
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// Event is one write as the oracle sees it.
+type Event struct {
+	// Index is the event's place in its story; Story.Add sets it.
+	Index int
+	Dot   clock.Dot
+	// Past are the writes of the same key that the author had seen.
+	Past    Set
+	Deleted bool
+	Value   string
+}
+
+// Story is all writes of one key, in the order in which they happened. ID names the key. Not safe for concurrent use.
+type Story[K comparable] struct {
+	ID     K
+	Events []*Event
+
+	byDot map[clock.Dot]*Event
+}
+
+// Histories are the stories of all keys. Not safe for concurrent use.
+type Histories[K comparable] map[K]*Story[K]
+
+// Story returns the story of a key, which begins with the first call.
+func (h Histories[K]) Story(id K) *Story[K] {
+	s, ok := h[id]
+	if !ok {
+		s = &Story[K]{ID: id, byDot: map[clock.Dot]*Event{}}
+		h[id] = s
+	}
+	return s
+}
+
+// Add records a write, and returns it with its index.
+func (s *Story[K]) Add(e Event) *Event {
+	e.Index = len(s.Events)
+	s.Events = append(s.Events, &e)
+	s.byDot[e.Dot] = &e
+	return &e
+}
+
+// Shown returns the puts of known that no event of known succeeds, in order: what a node that knows just these must show.
+func (s *Story[K]) Shown(known Set) []*Event {
+	var succeeded Set
+	all := known.Events()
+	for _, i := range all {
+		succeeded = succeeded.And(s.Events[i].Past)
+	}
+	var out []*Event
+	for _, i := range all {
+		if e := s.Events[i]; !succeeded.Has(i) && !e.Deleted {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// ShowsUnseen reports whether a node that knows these writes shows one that is not in seen.
+func (s *Story[K]) ShowsUnseen(known, seen Set) bool {
+	return slices.ContainsFunc(s.Shown(known), func(e *Event) bool { return !seen.Has(e.Index) })
+}
+
+// Check compares the versions that a node shows with what it must show if it knows these writes, and nothing else.
+func (s *Story[K]) Check(known Set, versions []replica.Version) error {
+	want := s.Shown(known)
+	missing := slices.Clone(want)
+	for _, v := range versions {
+		e, ok := s.byDot[v.Dot]
+		at := slices.Index(missing, e)
+		switch {
+		case !ok:
+			return fmt.Errorf("%v: version %v=%.12q was never written", s.ID, v.Dot, v.Value)
+		case e.Value != string(v.Value):
+			return fmt.Errorf("%v: version %v has value %.12q, written was %.12q", s.ID, v.Dot, v.Value, e.Value)
+		case at < 0:
+			return fmt.Errorf("%v: version %v=%.12q is replaced, or not known here; expected %s", s.ID, v.Dot, v.Value, Dots(want))
+		}
+		missing = slices.Delete(missing, at, at+1)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%v: %s are missing, there are %d versions", s.ID, Dots(missing), len(versions))
+	}
+	return nil
+}
+
+// Dots lists the dots of events, for messages.
+func Dots(events []*Event) string {
+	out := make([]string, len(events))
+	for i, e := range events {
+		out[i] = e.Dot.String()
+	}
+	return "[" + strings.Join(out, " ") + "]"
+}
