@@ -1,4 +1,5 @@
-package enginetest
+// Package handlers judges conflicts with Go functions in place of WebAssembly modules, for tests and simulations.
+package handlers
 
 import (
 	"context"
@@ -11,17 +12,17 @@ import (
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
-// Handlers is a resolver whose modules are the names of these Go functions: "union" (of comma-separated words), "latest", "delete", "keep", "fail",
+// Resolver is an engine.Resolver whose modules are the names of these Go functions: "union" (of comma-separated words), "latest", "delete", "keep", "fail",
 // "trap" (always), "poison" (traps on the key poison, unions all else), "broken" (a failure of the host). Anything else is a bad module.
-type Handlers struct{}
+type Resolver struct{}
 
 var (
-	_ engine.Resolver = Handlers{}
+	_ engine.Resolver = Resolver{}
 	_ engine.Judge    = handler("")
 )
 
 // Check implements engine.Resolver.
-func (Handlers) Check(_ context.Context, module []byte, _ engine.Limits) error {
+func (Resolver) Check(_ context.Context, module []byte, _ engine.Limits) error {
 	names := []string{"union", "latest", "delete", "keep", "fail", "trap", "poison", "broken"}
 	name, _, _ := strings.Cut(string(module), " ") // what follows only makes other bytes of the same handler
 	if !slices.Contains(names, name) {
@@ -31,13 +32,13 @@ func (Handlers) Check(_ context.Context, module []byte, _ engine.Limits) error {
 }
 
 // Load implements engine.Resolver.
-func (Handlers) Load(_ context.Context, module []byte, _ engine.Limits) (engine.Judge, error) {
+func (Resolver) Load(_ context.Context, module []byte, _ engine.Limits) (engine.Judge, error) {
 	name, _, _ := strings.Cut(string(module), " ")
 	return handler(name), nil
 }
 
 // Rewriter implements engine.Resolver.
-func (Handlers) Rewriter() int { return 1 }
+func (Resolver) Rewriter() int { return 1 }
 
 type handler string
 
