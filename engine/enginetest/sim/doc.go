@@ -6,7 +6,7 @@
 // An oracle of ghost histories knows for every write which other writes its author had seen. After every step a node must show of every key exactly
 // the writes that no other write it knows of succeeds; when the clients stop and the network heals, all nodes must come to rest, equal.
 //
-// The package is its tests. A history is replayed, with a trace of all that happens, with
+// Run plays one history. The package's tests play hundreds; a history is replayed, with a trace of all that happens, with
 //
 //	go test ./engine/enginetest/sim -run TestHistories -sim.seed 1234 -v
 //

@@ -1,6 +1,9 @@
 package sim_test
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -9,8 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/engine/enginetest/sim"
 )
 
 //nolint:gochecknoglobals // flags of the test binary.
@@ -22,50 +28,112 @@ var (
 
 func TestHistories(t *testing.T) {
 	if seed := onlySeed(t); seed != 0 {
-		h := newHistory(seed, newTrace(t.Output()))
-		require.NoError(t, h.play())
+		_, err := sim.Run(t.Context(), sim.Options{Seed: seed, Trace: t.Output()})
+		require.NoError(t, err)
 		return
 	}
 	lanes := uint64(runtime.GOMAXPROCS(0))
 	for lane := range lanes {
 		t.Run(fmt.Sprintf("lane %d", lane), func(t *testing.T) {
 			t.Parallel()
-			stats := map[string]int{}
-			var failed []string
+			counts := sim.Counts{}
+			var failed []error
 			for seed := *firstFlag + lane; seed < *firstFlag+*historiesFlag; seed += lanes {
-				h := newHistory(seed, newTrace(nil))
-				if err := h.play(); err != nil {
-					failed = append(failed, fmt.Sprintf("-sim.seed %d: %v", seed, err))
+				r, err := sim.Run(t.Context(), sim.Options{Seed: seed})
+				if err != nil {
+					failed = append(failed, err)
 				}
-				for what, n := range h.stats {
-					stats[what] += n
-				}
+				counts.Add(r.Counts)
 			}
-			for _, what := range slices.Sorted(maps.Keys(stats)) {
-				t.Logf("%8d %s", stats[what], what)
+			for _, what := range slices.Sorted(maps.Keys(counts)) {
+				t.Logf("%8d %s", counts[what], what)
 			}
-			require.Empty(t, failed, "replay with: go test ./engine/enginetest/sim -run TestHistories -v -sim.seed N")
+			require.NoError(t, errors.Join(failed...), "replay with: go test ./engine/enginetest/sim -run TestHistories -v -sim.seed N")
 		})
 	}
 }
 
 func onlySeed(t *testing.T) uint64 {
 	t.Helper()
-	text := os.Getenv("SIM_SEED")
-	if *seedFlag != 0 || text == "" {
-		return *seedFlag
-	}
+	text := cmp.Or(os.Getenv("SIM_SEED"), "0")
 	seed, err := strconv.ParseUint(text, 10, 64)
 	require.NoError(t, err, "SIM_SEED")
-	return seed
+	return cmp.Or(*seedFlag, seed)
 }
 
 func TestSameSeedGivesSameHistory(t *testing.T) {
 	for seed := range uint64(8) {
-		first, second := newHistory(seed, newTrace(nil)), newHistory(seed, newTrace(nil))
-		require.NoError(t, first.play())
-		require.NoError(t, second.play())
-		require.Equal(t, first.trace.sum(), second.trace.sum(), "seed %d", seed)
-		require.Equal(t, first.stats, second.stats, "seed %d", seed)
+		first, err := sim.Run(t.Context(), sim.Options{Seed: seed})
+		require.NoError(t, err)
+		second, err := sim.Run(t.Context(), sim.Options{Seed: seed})
+		require.NoError(t, err)
+		require.Equal(t, first, second, "seed %d", seed)
 	}
+}
+
+func TestHistoryHasNoOtherFaultsThanAsked(t *testing.T) {
+	faults := map[sim.Faults][]string{
+		sim.None:                 {"frame lost", "cut", "crash", "join", "restart", "handler trapped", "table dropped"},
+		sim.Loss:                 {"cut", "crash", "join", "restart"},
+		sim.Crash | sim.Cut:      {"join", "restart", "handler trapped"},
+		sim.Handler:              {"handler trapped", "restart", "crash"},
+		sim.Asymmetric:           {"crash", "join"},
+		sim.Drop | sim.Delay:     {"frame lost", "cut"},
+		sim.Pause | sim.Skew:     {"frame lost", "cut"},
+		sim.Trap | sim.Bulk:      {"crash", "handler active"},
+		sim.Join:                 {"frame lost", "crash", "restart"},
+		sim.Duplicate | sim.Join: {"frame lost", "crash", "restart"},
+	}
+	for f, absent := range faults {
+		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(6) {
+				r, err := sim.Run(t.Context(), sim.Options{Seed: seed, Faults: f, Length: 5 * time.Second, Nodes: 3})
+				require.NoError(t, err)
+				for _, what := range absent {
+					require.Zero(t, r.Counts[what], "seed %d: %s", seed, what)
+				}
+			}
+		})
+	}
+}
+
+func TestHistoryHasAsManyNodesAndLastsAsLongAsAsked(t *testing.T) {
+	r, err := sim.Run(t.Context(), sim.Options{Seed: 3, Nodes: 7, Length: time.Second, Faults: sim.None})
+	require.NoError(t, err)
+	require.Equal(t, 7, r.Nodes)
+	require.GreaterOrEqual(t, r.Virtual, time.Second)
+	require.NotZero(t, r.Trace)
+}
+
+func TestRunRefusesOptionsThatMakeNoSense(t *testing.T) {
+	for _, o := range []sim.Options{{Nodes: -1}, {Nodes: sim.MaxNodes + 1}, {Length: -time.Second}} {
+		_, err := sim.Run(t.Context(), o)
+		require.ErrorContains(t, err, "give 0 to 9 nodes")
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := sim.Run(ctx, sim.Options{Seed: 1})
+	require.ErrorIs(t, err, context.Canceled)
+	_, isViolation := errors.AsType[*sim.Violation](err)
+	require.False(t, isViolation)
+}
+
+func TestFaultsAreReadAsTheyAreWritten(t *testing.T) {
+	for f := sim.Faults(0); f <= sim.None; f = max(1, f<<1) {
+		read, err := sim.ParseFaults(f.String())
+		require.NoError(t, err)
+		require.Equal(t, f, read)
+	}
+	read, err := sim.ParseFaults("loss, cut")
+	require.NoError(t, err)
+	require.Equal(t, sim.Loss|sim.Cut, read)
+	require.Equal(t, "loss,cut", read.String())
+	require.True(t, sim.Faults(0).Has(sim.Crash))
+	require.False(t, sim.None.Has(sim.Crash))
+	_, err = sim.ParseFaults("loss,rain")
+	require.ErrorContains(t, err, `fault "rain" is unknown; use all, or some of loss,`)
 }

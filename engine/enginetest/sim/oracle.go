@@ -1,14 +1,13 @@
-package sim_test
+package sim
 
 import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
-	"github.com/kvnode/kvnode/engine/enginetest"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
+	"github.com/kvnode/kvnode/engine/enginetest/handlers"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -45,52 +44,36 @@ func (n *node) check(at place) {
 		n.w.fail("%s went back from epoch %d to %d of %s", n.name, n.epochs[at.table], held.Epoch, at.table)
 	}
 	n.epochs[at.table] = held.Epoch
-	s := n.w.ghost.story(storyID{at.table, held.Epoch, at.key})
+	s := n.w.stories.Story(storyID{at.table, held.Epoch, at.key})
 	n.learn(s, held)
-	want := s.maximal(n.known[s.id])
-	for _, v := range held.Versions {
-		if _, ok := want[v.Dot]; !ok {
-			n.w.fail("%s shows of %v version %v=%.12q, which is replaced or unknown; expected %s", n.name, s.id, v.Dot, v.Value, dots(want))
-		}
-		delete(want, v.Dot)
-	}
-	if len(want) > 0 {
-		n.w.fail("%s misses of %v versions %s; it shows %d", n.name, s.id, dots(want), len(held.Versions))
+	if err := s.Check(n.known[s.ID], held.Versions); err != nil {
+		n.w.fail("%s shows %w", n.name, err)
 	}
 }
 
 // learn adds the writes that the node knows of now. It never forgets one, and never knows one without its past.
 func (n *node) learn(s *story, held engine.Held) {
-	known := n.known[s.id]
-	for i, e := range s.events {
-		switch has := held.Has(e.dot); {
-		case known.has(i) && !has:
-			n.w.fail("%s forgot of %v write %v", n.name, s.id, e.dot)
-		case has && !known.has(i):
-			known = known.with(i)
+	known := n.known[s.ID]
+	for i, e := range s.Events {
+		switch has := held.Has(e.Dot); {
+		case known.Has(i) && !has:
+			n.w.fail("%s forgot of %v write %v", n.name, s.ID, e.Dot)
+		case has && !known.Has(i):
+			known = known.With(i)
 		}
 	}
-	for i, e := range s.events {
-		if known.has(i) && !known.covers(e.past) {
-			n.w.fail("%s knows of %v write %v, and not all that it replaced", n.name, s.id, e.dot)
+	for i, e := range s.Events {
+		if known.Has(i) && !known.Covers(e.Past) {
+			n.w.fail("%s knows of %v write %v, and not all that it replaced", n.name, s.ID, e.Dot)
 		}
 	}
-	n.known[s.id] = known
-}
-
-func dots(of map[clock.Dot]struct{}) string {
-	var out []string
-	for d := range of {
-		out = append(out, d.String())
-	}
-	slices.Sort(out)
-	return "[" + strings.Join(out, " ") + "]"
+	n.known[s.ID] = known
 }
 
 // acknowledged checks that those who are said to have a write do have it, and remembers who they are.
 func (n *node) acknowledged(w *asked, nodes int) {
-	e := w.made
-	e.holders = []holder{{n.name, n.memory}}
+	e, id := w.made, w.story.ID
+	holders := []holder{{n.name, n.memory}}
 	gone := 0
 	for _, m := range n.members() {
 		if m.Self || !m.Connected {
@@ -100,15 +83,16 @@ func (n *node) acknowledged(w *asked, nodes int) {
 		switch {
 		case !peer.isUp() || peer.actor != m.Incarnation:
 			gone++
-		case peer.has(e):
-			e.holders = append(e.holders, holder{peer.name, peer.memory})
+		case peer.has(id, e):
+			holders = append(holders, holder{peer.name, peer.memory})
 		case w.level == engine.AckAll && slices.Contains(w.awaited, peer.actor):
-			n.w.fail("%s acknowledged %v of %v at level all, but %s lacks it", n.name, e.dot, e.story.id, peer.name)
+			n.w.fail("%s acknowledged %v of %v at level all, but %s lacks it", n.name, e.Dot, id, peer.name)
 		}
 	}
-	if have := len(e.holders) + gone; have < nodes || have < n.needed(w.level) {
-		n.w.fail("%s acknowledged %v of %v at level %s by %d nodes; it is at %v", n.name, e.dot, e.story.id, w.level, nodes, e.holders)
+	if have := len(holders) + gone; have < nodes || have < n.needed(w.level) {
+		n.w.fail("%s acknowledged %v of %v at level %s by %d nodes; it is at %v", n.name, e.Dot, id, w.level, nodes, holders)
 	}
+	n.w.holders[e] = holders
 }
 
 // needed is how many nodes must have a write when it is acknowledged, as far as that can be told from outside.
@@ -124,16 +108,16 @@ func (n *node) needed(level engine.AckLevel) int {
 }
 
 // has reports whether the node knows the write, or that its table has been dropped.
-func (n *node) has(e *event) bool {
-	epoch, live := n.driver.TableEpoch(e.story.id.table)
-	if epoch > e.story.id.epoch {
+func (n *node) has(id storyID, e *ghost.Event) bool {
+	epoch, live := n.driver.TableEpoch(id.table)
+	if epoch > id.epoch {
 		return true
 	}
-	if epoch < e.story.id.epoch || !live {
+	if epoch < id.epoch || !live {
 		return false
 	}
-	held, err := n.driver.Held(e.story.id.table, e.story.id.key)
-	return err == nil && held.Has(e.dot)
+	held, err := n.driver.Held(id.table, id.key)
+	return err == nil && held.Has(e.Dot)
 }
 
 // checkMirrored checks that a node whose process ends leaves all that it knows with somebody.
@@ -151,16 +135,16 @@ func (n *node) checkMirrored() {
 func (n *node) isMirroredBy(peer *node) bool {
 	for id, known := range n.known {
 		epoch, _ := peer.driver.TableEpoch(id.table)
-		if epoch <= id.epoch && id.epoch == n.epochs[id.table] && !peer.known[id].covers(known) {
+		if epoch <= id.epoch && id.epoch == n.epochs[id.table] && !peer.known[id].Covers(known) {
 			return false
 		}
 	}
 	return true
 }
 
-// recorder is enginetest.Handlers that remembers what ran at a node.
+// recorder is handlers.Resolver that remembers what ran at a node.
 type recorder struct {
-	enginetest.Handlers
+	handlers.Resolver
 	n *node
 }
 
@@ -168,7 +152,7 @@ var _ engine.Resolver = recorder{}
 
 // Load implements engine.Resolver.
 func (r recorder) Load(ctx context.Context, module []byte, l engine.Limits) (engine.Judge, error) {
-	judge, err := r.Handlers.Load(ctx, module, l)
+	judge, err := r.Resolver.Load(ctx, module, l)
 	return recordedJudge{judge: judge, n: r.n}, err
 }
 

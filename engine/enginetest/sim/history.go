@@ -1,4 +1,4 @@
-package sim_test
+package sim
 
 import (
 	"strconv"
@@ -12,31 +12,21 @@ type history struct {
 	length  time.Duration
 }
 
-// maxNodes bounds the cluster.
-const maxNodes = 5
+// maxJoined bounds the nodes that a history grows to by itself.
+const maxJoined = 5
 
-func newHistory(seed uint64, t *trace) *history {
-	h := &history{world: newWorld(seed, weather{}, t), length: 20 * time.Second}
-	h.weather = weather{
-		latency: 200 * time.Microsecond, jitter: pick(h.world, []time.Duration{time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond}),
-		straggle: pick(h.world, []time.Duration{0, 300 * time.Millisecond}),
-		loss:     pick(h.world, []float64{0, 0, 0.02, 0.15}), twice: pick(h.world, []float64{0, 0.03}),
-		skew: pick(h.world, []time.Duration{0, 30 * time.Millisecond, 3 * time.Minute}), exit: h.chance(0.3),
-		cuts:    pick(h.world, []time.Duration{0, 4 * time.Second, 10 * time.Second}),
-		crashes: pick(h.world, []time.Duration{0, 0, 4 * time.Second, 12 * time.Second}),
-		pauses:  pick(h.world, []time.Duration{0, 0, 8 * time.Second}), joins: pick(h.world, []time.Duration{0, 10 * time.Second}),
-		bulky: h.chance(0.15), oneSecret: h.chance(0.5),
-		calls: pick(h.world, []time.Duration{20 * time.Millisecond, 60 * time.Millisecond, 250 * time.Millisecond}),
+func newHistory(o Options) *history {
+	h := &history{world: newWorld(o)}
+	h.weather, h.length = drawWeather(h.world, o.Faults)
+	if o.Length > 0 {
+		h.length = o.Length
 	}
-	if h.chance(0.05) { // long enough for quarantines to be lifted, and for restarts to be forgotten
-		h.length, h.weather.calls = 150*time.Second, 250*time.Millisecond
-	}
-	if h.chance(0.2) { // where restarts can be told apart
-		h.weather.mines, h.weather.exit, h.weather.loss, h.weather.crashes, h.weather.pauses = true, false, 0, 0, 0
-		h.weather.cuts = pick(h.world, []time.Duration{0, 10 * time.Second})
+	nodes := 2 + h.rand.IntN(3)
+	if o.Nodes > 0 {
+		nodes = o.Nodes
 	}
 	h.clients = &clients{w: h.world}
-	for i := range 2 + h.rand.IntN(3) {
+	for i := range nodes {
 		n := h.node("n" + strconv.Itoa(i))
 		h.after(h.upTo(500*time.Millisecond), func() { n.boot(nil) })
 	}
@@ -72,8 +62,8 @@ func (h *history) trouble(every time.Duration, do func()) {
 
 // cut splits the network, or breaks one direction of one connection; it heals some time later.
 func (h *history) cut() {
-	h.stats["cut"]++
-	if a, b := pick(h.world, h.nodes), pick(h.world, h.nodes); a != b && h.chance(0.3) {
+	h.counts["cut"]++
+	if a, b := pick(h.world, h.nodes), pick(h.world, h.nodes); a != b && h.chance(h.weather.oneWay) {
 		h.note("cut from %s to %s", a.name, b.name)
 		h.net.mute(a.name, b.name)
 	} else {
@@ -96,7 +86,7 @@ func (h *history) crash() {
 	if !n.isUp() {
 		return
 	}
-	h.stats["crash"]++
+	h.counts["crash"]++
 	h.note("%s crashes", n.name)
 	n.crash()
 	n.comeBack(50*time.Millisecond+h.about(1500*time.Millisecond), nil)
@@ -104,8 +94,8 @@ func (h *history) crash() {
 
 // join adds a node.
 func (h *history) join() {
-	if len(h.nodes) < maxNodes {
-		h.stats["join"]++
+	if len(h.nodes) < maxJoined {
+		h.counts["join"]++
 		h.node("n" + strconv.Itoa(len(h.nodes))).boot(nil)
 	}
 }

@@ -1,4 +1,4 @@
-package sim_test
+package sim
 
 import (
 	"context"
@@ -7,10 +7,11 @@ import (
 
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 )
 
 // wrote tells the oracle of a write that a node has taken; nil when it changed nothing.
-func (n *node) wrote(w *asked, before engine.Held, known set) *event {
+func (n *node) wrote(w *asked, before engine.Held, known ghost.Set) *ghost.Event {
 	held, err := n.driver.Held(w.table, w.key)
 	s := w.story
 	switch {
@@ -18,38 +19,27 @@ func (n *node) wrote(w *asked, before engine.Held, known set) *event {
 		n.w.fail("%s took write %v without a table: %w", n.name, w, err)
 		return nil
 	case w.token != nil && w.token.story != s:
-		n.w.fail("%s took write %v, whose context is of %v", n.name, w, w.token.story.id)
+		n.w.fail("%s took write %v, whose context is of %v", n.name, w, w.token.story.ID)
 		return nil
-	case w.ifUnchanged && w.token != nil && n.showsUnseen(s, known, w.token.seen):
-		n.w.fail("%s took conditional write %v of a client that has not seen %v", n.name, w, s.maximal(known))
+	case w.ifUnchanged && w.token != nil && s.ShowsUnseen(known, w.token.seen):
+		n.w.fail("%s took conditional write %v of a client that has not seen %v", n.name, w, ghost.Dots(s.Shown(known)))
 		return nil
 	case held.Made(n.actor) == before.Made(n.actor):
-		n.w.stats["write without effect"]++
+		n.w.counts["write without effect"]++
 		return nil
 	}
-	n.w.stats["write"]++
+	n.w.counts["write"]++
 	past := known
 	if w.token != nil {
 		past = w.token.seen
 	}
-	return s.add(event{
-		dot: clock.Dot{Actor: n.actor, Counter: held.Made(n.actor)}, past: past, deleted: w.isDelete, value: w.value,
+	return s.Add(ghost.Event{
+		Dot: clock.Dot{Actor: n.actor, Counter: held.Made(n.actor)}, Past: past, Deleted: w.isDelete, Value: w.value,
 	})
 }
 
-// showsUnseen reports whether a node that knows of these writes shows one that a client has not seen.
-func (n *node) showsUnseen(s *story, known, seen set) bool {
-	shown := s.maximal(known)
-	for i, e := range s.events {
-		if _, ok := shown[e.dot]; ok && !seen.has(i) {
-			return true
-		}
-	}
-	return false
-}
-
 // checkRefusal checks that a write was refused for a reason, and changed nothing.
-func (n *node) checkRefusal(w *asked, there bool, known set, err error) {
+func (n *node) checkRefusal(w *asked, there bool, known ghost.Set, err error) {
 	s := w.story
 	isForeign := w.token != nil && w.token.story != s
 	reasons := []struct {
@@ -60,11 +50,11 @@ func (n *node) checkRefusal(w *asked, there bool, known set, err error) {
 		{engine.ErrNoTable, !there},
 		{engine.ErrNoQuorum, there},
 		{engine.ErrBadContext, isForeign || !n.w.weather.oneSecret && w.token != nil},
-		{engine.ErrConflict, w.ifUnchanged && w.token != nil && !isForeign && n.showsUnseen(s, known, w.token.seen)},
+		{engine.ErrConflict, w.ifUnchanged && w.token != nil && !isForeign && s.ShowsUnseen(known, w.token.seen)},
 	}
 	for _, r := range reasons {
 		if errors.Is(err, r.err) {
-			n.w.stats["refused: "+r.err.Error()]++
+			n.w.counts["refused: "+r.err.Error()]++
 			if !r.valid {
 				n.w.fail("%s refuses write %v for no reason: %w", n.name, w, err)
 			}
@@ -80,14 +70,14 @@ func (n *node) onAck(w *asked, nodes int, err error) {
 	n.w.answered(n, w.String(), nodes, err)
 	switch {
 	case err == nil && w.made != nil:
-		n.w.stats["acknowledged"]++
+		n.w.counts["acknowledged"]++
 		n.acknowledged(w, nodes)
 	case err == nil:
-		n.w.stats["acknowledged what was there"]++
+		n.w.counts["acknowledged what was there"]++
 	case n.mustAcknowledge(w) && !errors.Is(err, engine.ErrClosed):
 		n.w.fail("%s: no trouble in the world, and %v is not acknowledged: %w", n.name, w, err)
 	default:
-		n.w.stats["not acknowledged"]++
+		n.w.counts["not acknowledged"]++
 	}
 }
 
@@ -125,7 +115,7 @@ func (n *node) members() []engine.Member {
 
 // mustAcknowledge reports whether nothing has happened that keeps a write from being acknowledged.
 func (n *node) mustAcknowledge(w *asked) bool {
-	return n.w.weather.isStill() && len(n.w.ledger.traps) == 0 && n.table(w.table).Epoch == w.story.id.epoch
+	return n.w.weather.isStill() && len(n.w.ledger.traps) == 0 && n.table(w.table).Epoch == w.story.ID.epoch
 }
 
 func (n *node) levelOf(w write) engine.AckLevel {

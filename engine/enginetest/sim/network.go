@@ -1,4 +1,4 @@
-package sim_test
+package sim
 
 import (
 	"slices"
@@ -45,7 +45,7 @@ func (t *network) transmit(from *node, f engine.Transmit) {
 func (t *network) send(from, to *node, f engine.Transmit) {
 	d := direction{from.name, to.name}
 	if t.cut[d] || !t.w.calmed && t.w.chance(t.w.weather.loss) {
-		t.w.stats["frame lost"]++
+		t.w.counts["frame lost"]++
 		return
 	}
 	lane := laneID{d, f.Lane}
@@ -57,7 +57,7 @@ func (t *network) send(from, to *node, f engine.Transmit) {
 	sender, life := from.actor.String(), to.life
 	t.w.after(at.Sub(t.w.now), func() {
 		if to.life == life && !t.cut[d] {
-			t.w.stats["frame"]++
+			t.w.counts["frame"]++
 			to.arrive(d.from, engine.Arrived{From: sender, Payload: f.Payload})
 		}
 	})

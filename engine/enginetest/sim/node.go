@@ -1,4 +1,4 @@
-package sim_test
+package sim
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 )
 
 // node is one name of the cluster, through all its incarnations.
@@ -40,11 +41,11 @@ type node struct {
 	ran    []string
 
 	// What the oracle knows of this memory: the writes of each story that it has seen, and the epochs of its tables.
-	known  map[storyID]set
+	known  map[storyID]ghost.Set
 	epochs map[string]uint64
 	marks  map[place]engine.Mark
 	// present is what the others knew when this incarnation booted.
-	present map[holder]map[storyID]set
+	present map[holder]map[storyID]ghost.Set
 	// catalogue is its mark before the step under way.
 	catalogue engine.Mark
 }
@@ -76,7 +77,7 @@ func (n *node) boot(legacy *engine.Legacy) {
 	}
 	if legacy == nil {
 		n.memory++
-		n.known, n.epochs = map[storyID]set{}, map[string]uint64{}
+		n.known, n.epochs = map[storyID]ghost.Set{}, map[string]uint64{}
 	}
 	n.outcomes, n.present = map[place]struct{}{}, n.w.presence()
 	n.w.booted = n.w.now
@@ -207,7 +208,7 @@ func (n *node) judge(job engine.Job) {
 		n.w.fail("%s runs a handler on siblings that it knows to be quarantined: %s/%s", n.name, job.Table(), job.Key())
 	}
 	n.w.note("%s judges %s/%s", n.name, job.Table(), job.Key())
-	n.w.stats["merger run"]++
+	n.w.counts["merger run"]++
 	n.w.ledger.merges(n, job.String())
 	outcome, life := n.driver.Judge(job), n.life
 	n.w.after(n.w.upTo(100*time.Millisecond), func() {
@@ -225,9 +226,9 @@ func (n *node) restart(e engine.Restart) {
 		return
 	}
 	n.ending = true
-	n.w.stats["restart"]++
+	n.w.counts["restart"]++
 	if e.Exit {
-		n.w.stats["exit"]++
+		n.w.counts["exit"]++
 		n.checkMirrored()
 		n.end(nil)
 		return
@@ -290,7 +291,7 @@ func (n *node) hear() {
 	raised := n.raised
 	n.raised = nil
 	for _, e := range raised {
-		n.w.stats[string(e.Kind)]++
+		n.w.counts[string(e.Kind)]++
 		n.w.hear(n, e)
 		isExpected := e.Err == nil || strings.Contains(e.Err.Error(), "bytes have not all arrived")
 		switch {

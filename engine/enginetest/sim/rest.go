@@ -1,4 +1,4 @@
-package sim_test
+package sim
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 )
 
 const (
@@ -167,26 +168,26 @@ func (n *node) sight() string {
 // was dropped.
 func (w *world) checkAcknowledged() {
 	for _, id := range w.storyIDs() {
-		for _, e := range w.ghost[id].events {
+		for _, e := range w.stories[id].Events {
 			if !w.survives(e) {
 				continue
 			}
 			for _, n := range w.nodes {
-				if w.err == nil && !n.has(e) {
-					w.fail("%s lacks the acknowledged write %v of %v, which %v had", n.name, e.dot, id, e.holders)
+				if w.err == nil && !n.has(id, e) {
+					w.fail("%s lacks the acknowledged write %v of %v, which %v had", n.name, e.Dot, id, w.holders[e])
 				}
 			}
 		}
 	}
 }
 
-func (w *world) survives(e *event) bool {
-	return slices.ContainsFunc(e.holders, func(h holder) bool { return w.node(h.name).memory == h.memory })
+func (w *world) survives(e *ghost.Event) bool {
+	return slices.ContainsFunc(w.holders[e], func(h holder) bool { return w.node(h.name).memory == h.memory })
 }
 
 func (w *world) storyIDs() []storyID {
 	var out []storyID
-	for id := range w.ghost {
+	for id := range w.stories {
 		out = append(out, id)
 	}
 	slices.SortFunc(out, func(a, b storyID) int {

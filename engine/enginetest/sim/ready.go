@@ -1,15 +1,16 @@
-package sim_test
+package sim
 
 import (
 	"maps"
 	"strings"
 
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 )
 
 // presence is what the nodes know that run.
-func (w *world) presence() map[holder]map[storyID]set {
-	out := map[holder]map[storyID]set{}
+func (w *world) presence() map[holder]map[storyID]ghost.Set {
+	out := map[holder]map[storyID]ghost.Set{}
 	for _, n := range w.up() {
 		out[holder{n.name, n.memory}] = maps.Clone(n.known)
 	}
@@ -29,7 +30,7 @@ func (n *node) becomesReady(e engine.Event) {
 		if epoch, _ := n.driver.TableEpoch(id.table); epoch > id.epoch {
 			continue
 		}
-		if !n.known[id].covers(known) {
+		if !n.known[id].Covers(known) {
 			n.w.fail("%s is ready, and lacks writes of %v that %s had when it booted", n.name, id, name)
 		}
 	}

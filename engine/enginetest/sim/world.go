@@ -1,4 +1,4 @@
-package sim_test
+package sim
 
 import (
 	"container/heap"
@@ -11,10 +11,12 @@ import (
 
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 )
 
 // world is one simulated cluster with all its surroundings, in one goroutine. Everything in it follows from the seed and from what it is told to do.
 type world struct {
+	options Options
 	rand    *rand.Rand
 	now     time.Time
 	begin   time.Time
@@ -28,38 +30,20 @@ type world struct {
 	wrong   wrong
 	net     network
 	nodes   []*node // by name; also those that are down
-	ghost   ghost
+	stories ghost.Histories[storyID]
+	// holders are who had a write when it was acknowledged.
+	holders map[*ghost.Event][]holder
 	trace   *trace
 	ledger  ledger
-	stats   map[string]int
+	counts  Counts
 	// told are the engines' events, and answer is the outcome of the last call that waited, for scenarios.
 	told   []string
 	answer string
 	// booted is when a node last booted.
 	booted time.Time
-	err    error // the first violation
-}
-
-// weather is how rough the surroundings are.
-type weather struct {
-	// latency is the least time a frame takes; jitter is added, evenly; one in a hundred takes a straggle longer.
-	latency, jitter, straggle time.Duration
-	// loss and twice are the chances of each frame to get lost, or to arrive twice.
-	loss, twice float64
-	// skew bounds the error of the nodes' clocks.
-	skew time.Duration
-	// exit makes nodes end their process on a trap where others restart in place.
-	exit bool
-	// mines makes all handlers trap.
-	mines bool
-	// oneSecret gives all nodes the same secret from the start, so that each takes the others' tokens at once.
-	oneSecret bool
-	// Mean times between troubles, zero for never.
-	cuts, crashes, pauses, joins time.Duration
-	// bulky makes some values so long that transfers take several chunks, and mutations several frames.
-	bulky bool
-	// Mean time between clients' calls.
-	calls time.Duration
+	// interrupted says why the history must end before its time.
+	interrupted func() error
+	err         error // the first violation, or why the history was interrupted
 }
 
 // wrong makes nodes break a rule, to prove that the oracle would notice. The zero value breaks none.
@@ -69,16 +53,12 @@ type wrong struct {
 	biased     bool // handlers decide by where they run
 }
 
-// isStill reports whether no trouble ever comes but what the handlers make.
-func (v weather) isStill() bool {
-	return v.loss == 0 && v.cuts == 0 && v.crashes == 0 && v.pauses == 0
-}
-
-func newWorld(seed uint64, v weather, t *trace) *world {
+func newWorld(o Options) *world {
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	w := &world{
-		rand: rand.New(rand.NewPCG(seed, 0x73696d)), now: begin, begin: begin, weather: v, ghost: ghost{}, trace: t, ledger: newLedger(),
-		stats: map[string]int{},
+		options: o, rand: rand.New(rand.NewPCG(o.Seed, 0x73696d)), now: begin, begin: begin, stories: ghost.Histories[storyID]{},
+		holders: map[*ghost.Event][]holder{}, trace: newTrace(o.Trace), ledger: newLedger(), counts: Counts{},
+		interrupted: func() error { return nil },
 	}
 	w.net = newNetwork(w)
 	return w
@@ -87,7 +67,9 @@ func newWorld(seed uint64, v weather, t *trace) *world {
 // fail keeps the first violation.
 func (w *world) fail(format string, args ...any) {
 	if w.err == nil {
-		w.err = fmt.Errorf("after %v: "+format, append([]any{w.now.Sub(w.begin)}, args...)...)
+		o := w.options
+		o.Trace = nil
+		w.err = &Violation{Options: o, At: w.now.Sub(w.begin), Err: fmt.Errorf(format, args...)}
 		w.note("VIOLATION %v", w.err)
 	}
 }
@@ -107,6 +89,10 @@ func (w *world) after(d time.Duration, do func()) {
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
 	for len(w.agenda) > 0 && !w.agenda[0].at.After(end) && w.err == nil {
+		if why := w.interrupted(); why != nil {
+			w.err = fmt.Errorf("simulate seed %d: %w", w.options.Seed, why)
+			return
+		}
 		e := heap.Pop(&w.agenda).(entry)
 		w.now = e.at
 		e.do()
@@ -175,6 +161,14 @@ func (w *world) node(name string) *node {
 // up returns the nodes that run, by name.
 func (w *world) up() []*node {
 	return slices.DeleteFunc(slices.Clone(w.nodes), func(n *node) bool { return !n.isUp() })
+}
+
+// isNews says which events scenarios show.
+func isNews(kind engine.EventKind) bool {
+	quiet := []engine.EventKind{
+		engine.EventMemberUp, engine.EventMemberDown, engine.EventReady, engine.EventRepaired, engine.EventHandlerActive, engine.EventError,
+	}
+	return !slices.Contains(quiet, kind)
 }
 
 // hear keeps a node's event for scenarios.

@@ -1,4 +1,4 @@
-package sim_test
+package sim
 
 import (
 	"fmt"
@@ -35,9 +35,9 @@ func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		t.Helper()
 		s := &scenario{
-			world: newWorld(1, weather{oneSecret: true, latency: time.Millisecond, jitter: time.Microsecond, calls: time.Hour}, newTrace(nil)),
-			reads: map[string]token{},
+			world: newWorld(Options{Seed: 1}), reads: map[string]token{},
 		}
+		s.weather = weather{oneSecret: true, latency: time.Millisecond, jitter: time.Microsecond, calls: time.Hour}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			t.Helper()
 			s.t, s.d = t, d
@@ -168,7 +168,7 @@ func (s *scenario) read() string {
 	n := s.here()
 	e, story, err := n.read(s.arg(1), s.arg(2))
 	if name := s.option("as"); name != "" && story != nil {
-		s.reads[name] = token{story: story, text: e.Context, seen: n.known[story.id]}
+		s.reads[name] = token{story: story, text: e.Context, seen: n.known[story.ID]}
 	}
 	if err != nil {
 		return err.Error() + "\n"
@@ -265,12 +265,4 @@ func (s *scenario) sight(n *node) string {
 		}
 	}
 	return b.String()
-}
-
-// isNews says which events scenarios show.
-func isNews(kind engine.EventKind) bool {
-	quiet := []engine.EventKind{
-		engine.EventMemberUp, engine.EventMemberDown, engine.EventReady, engine.EventRepaired, engine.EventHandlerActive, engine.EventError,
-	}
-	return !slices.Contains(quiet, kind)
 }

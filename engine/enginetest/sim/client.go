@@ -1,4 +1,4 @@
-package sim_test
+package sim
 
 import (
 	"context"
@@ -9,13 +9,14 @@ import (
 
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 )
 
 // token is what a client has read of a key.
 type token struct {
 	story *story
 	text  string
-	seen  set
+	seen  ghost.Set
 }
 
 // clients make random calls at random nodes until the history ends.
@@ -60,11 +61,23 @@ func (c *clients) call(n *node) {
 		c.write(n, c.withToken(write{table: table, key: key, isDelete: true, ifUnchanged: c.w.chance(0.3)}))
 	case x < 0.88:
 		c.read(n, table, key)
-	case x < 0.94:
+	default:
+		c.alter(n, table)
+	}
+}
+
+// alter makes one random call that changes the catalogue.
+func (c *clients) alter(n *node, table string) {
+	v := c.w.weather
+	switch x := c.w.rand.Float64(); {
+	case x < 0.5:
 		_ = n.create(table, c.options())
-	case x < 0.95:
-		_ = n.drop(table)
-	case x < 0.97:
+	case x < 0.58:
+		if v.drops {
+			_ = n.drop(table)
+		}
+	case !v.handlers:
+	case x < 0.75:
 		_ = n.install(table, c.module())
 	default:
 		_ = n.activate(table, table)
@@ -84,17 +97,24 @@ func (c *clients) value() string {
 }
 
 func (c *clients) options() engine.TableOptions {
+	unresolved := []engine.Policy{engine.Keep, engine.Keep, engine.LWW, engine.RestartNode}
+	if !c.w.weather.traps {
+		unresolved = unresolved[:3]
+	}
 	return engine.TableOptions{
 		Type:       pick(c.w, []engine.TableType{engine.Set, engine.Set, engine.OrderedSet}),
 		Ack:        pick(c.w, []engine.AckLevel{engine.AckAll, engine.AckAll, engine.AckOne, engine.AckQuorum}),
-		Unresolved: pick(c.w, []engine.Policy{engine.Keep, engine.Keep, engine.LWW, engine.RestartNode}),
+		Unresolved: pick(c.w, unresolved),
 	}
 }
 
 func (c *clients) module() string {
 	modules := []string{"union", "latest", "keep", "delete", "fail", "poison", "poison", "trap"}
-	if c.w.weather.mines {
+	switch {
+	case c.w.weather.mines:
 		modules = []string{"trap", "poison"}
+	case !c.w.weather.traps:
+		modules = modules[:5]
 	}
 	return pick(c.w, modules) + fmt.Sprintf(" %d", c.w.rand.IntN(3))
 }
@@ -105,7 +125,7 @@ func (c *clients) withToken(w write) write {
 		return w
 	}
 	t := pick(c.w, c.tokens)
-	w.table, w.key, w.token = t.story.id.table, t.story.id.key, &t
+	w.table, w.key, w.token = t.story.ID.table, t.story.ID.key, &t
 	return w
 }
 
@@ -118,7 +138,7 @@ func (c *clients) read(n *node, table, key string) {
 	if len(c.tokens) == maxTokens {
 		c.tokens = c.tokens[1:]
 	}
-	c.tokens = append(c.tokens, token{story: story, text: entry.Context, seen: n.known[story.id]})
+	c.tokens = append(c.tokens, token{story: story, text: entry.Context, seen: n.known[story.ID]})
 }
 
 // invoke makes one call of the API; the node steps at once, or when it happens to.
@@ -155,7 +175,7 @@ func (n *node) read(table, key string) (engine.Entry, *story, error) {
 	if heldErr != nil || len(held.Versions) != len(entry.Siblings) {
 		n.w.fail("%s reads %d siblings of %s/%s and holds %d: %v", n.name, len(entry.Siblings), table, key, len(held.Versions), heldErr)
 	}
-	return entry, n.w.ghost.story(storyID{table, held.Epoch, key}), nil
+	return entry, n.w.stories.Story(storyID{table, held.Epoch, key}), nil
 }
 
 // write is one write of a client.
@@ -187,7 +207,7 @@ func (w write) String() string {
 	}
 	seen := "blind"
 	if w.token != nil {
-		seen = fmt.Sprintf("having seen %v of epoch %d, only if unchanged %v", w.token.seen, w.token.story.id.epoch, w.ifUnchanged)
+		seen = fmt.Sprintf("having seen %v of epoch %d, only if unchanged %v", w.token.seen, w.token.story.ID.epoch, w.ifUnchanged)
 	}
 	return fmt.Sprintf("%s %s/%s %.12s %s", verb, w.table, w.key, w.value, seen)
 }
@@ -204,7 +224,7 @@ type asked struct {
 
 	level engine.AckLevel
 	story *story
-	made  *event // nil while nothing is written, and when nothing had to be
+	made  *ghost.Event // nil while nothing is written, and when nothing had to be
 	// awaited are the members that were connected when the wait began.
 	awaited []clock.Actor
 }
@@ -213,8 +233,8 @@ type asked struct {
 func (n *node) write(w write) error {
 	before, err := n.driver.Held(w.table, w.key)
 	there := err == nil
-	a := &asked{write: w, level: n.levelOf(w), story: n.w.ghost.story(storyID{w.table, before.Epoch, w.key})}
-	known := n.known[a.story.id]
+	a := &asked{write: w, level: n.levelOf(w), story: n.w.stories.Story(storyID{w.table, before.Epoch, w.key})}
+	known := n.known[a.story.ID]
 	err = n.invoke(w.String(), func(ctx context.Context, e *engine.Engine) (err error) {
 		if w.isDelete {
 			_, err = e.Delete(ctx, w.table, []string{w.key}, w.options()...)
