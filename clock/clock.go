@@ -84,6 +84,19 @@ func (c *Clock) Seal(a Actor, top uint64) {
 	}
 }
 
+// Cut drops the mutations of a above top.
+func (c *Clock) Cut(a Actor, top uint64) {
+	e := c.entries[a]
+	if e.Max() <= top {
+		return
+	}
+	if e = e.Intersect(Entry{Base: top}); e.IsEmpty() {
+		c.Drop(a)
+		return
+	}
+	c.set(a, e)
+}
+
 // Drop removes everything about a.
 func (c *Clock) Drop(a Actor) {
 	delete(c.entries, a)
@@ -119,7 +132,7 @@ func (c Clock) Covers(other Clock) bool {
 func (c Clock) Missing(other Clock) iter.Seq2[Actor, Interval] {
 	return func(yield func(Actor, Interval) bool) {
 		for _, a := range c.Actors() {
-			for _, iv := range c.entries[a].minus(other.entries[a]) {
+			for _, iv := range c.entries[a].Minus(other.entries[a]) {
 				if !yield(a, iv) {
 					return
 				}

@@ -46,7 +46,7 @@ func (e Entry) Equal(f Entry) bool {
 
 // Covers reports whether e knows every counter that f knows.
 func (e Entry) Covers(f Entry) bool {
-	return len(f.minus(e)) == 0
+	return len(f.Minus(e)) == 0
 }
 
 // Clone returns a copy that shares nothing with e.
@@ -78,6 +78,17 @@ func (e Entry) Intersect(f Entry) Entry {
 		}
 	}
 	return entryOf(out)
+}
+
+// Within returns the counters of iv that are known, ascending. The slice is new.
+func (e Entry) Within(iv Interval) []Interval {
+	var out []Interval
+	for _, known := range e.Intervals() {
+		if lo, hi := max(known.Lo, iv.Lo), min(known.Hi, iv.Hi); lo <= hi {
+			out = append(out, Interval{lo, hi})
+		}
+	}
+	return out
 }
 
 // search returns the index of the first interval of Ext that does not end before n.
@@ -131,8 +142,8 @@ func (e Entry) union(f Entry) Entry {
 	return entryOf(all)
 }
 
-// minus returns the counters that e knows and f does not, ascending.
-func (e Entry) minus(f Entry) []Interval {
+// Minus returns the counters that e knows and f does not, ascending. The slice is new.
+func (e Entry) Minus(f Entry) []Interval {
 	var out []Interval
 	known := f.Intervals()
 	for _, iv := range e.Intervals() {

@@ -84,6 +84,14 @@ func send(t *testing.T, from *replica.Replica, to ...*replica.Replica) {
 	}
 }
 
+// seal closes the entry of a dead actor at a replica, and returns the keys whose mutations were made again.
+func seal(t *testing.T, r *replica.Replica, a clock.Actor, e clock.Entry) []string {
+	t.Helper()
+	again, err := r.Seal(a, e)
+	require.NoError(t, err)
+	return again
+}
+
 // transfer is one transfer that a test takes step by step.
 type transfer struct {
 	from, to *replica.Replica

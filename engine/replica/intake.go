@@ -172,6 +172,8 @@ func (r *Replica) admitStep(in *Intake, a *Answer) error {
 		return fmt.Errorf("clock of stage %d: %w", a.Stage, ErrMalformed)
 	case a.Clock != nil && a.Clock.Entry(r.self).Max() > r.clock.Base(r.self):
 		return ErrOwnActor
+	case slices.ContainsFunc(a.Delta.Objects, r.isFromTheDead):
+		return fmt.Errorf("a lost mutation of a dead actor: %w", ErrStale) // else C0 would claim to be complete
 	case from.Stage == StageCompare && a.Verdicts != nil && len(a.Verdicts) != want:
 		return fmt.Errorf("%d verdicts, %d asked: %w", len(a.Verdicts), want, ErrMalformed)
 	}
@@ -243,6 +245,7 @@ func (r *Replica) finish(in *Intake) []string {
 		}
 	}
 	r.clock.Join(in.clock)
+	r.cutRumours()
 	r.hash = nil
 	r.outbox.touchAll()
 	r.closeSealed()

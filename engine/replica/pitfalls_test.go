@@ -161,7 +161,7 @@ func TestFramesOfTheDeadAreNotTakenAfterTheirEntryIsClosed(t *testing.T) {
 		mutate(t, a, "k")
 		late := drain(t, a)
 		before := b.Clock()
-		b.Seal(actor(1), before.Entry(actor(1)))
+		seal(t, b, actor(1), before.Entry(actor(1)))
 		require.Empty(t, receive(t, b, late), name)
 		require.Equal(t, []string{"v"}, values(b, "k"), "%s: what the lost write replaced stands", name)
 		require.True(t, b.Clock().Equal(before), name)
@@ -177,7 +177,7 @@ func TestFramesOfTheDeadAreNotTakenInsideAClosedGap(t *testing.T) {
 	put(t, a, "other", "v")
 	send(t, a, b)
 	require.False(t, b.Clock().Contiguous(actor(1)))
-	b.Seal(actor(1), b.Clock().Entry(actor(1)))
+	seal(t, b, actor(1), b.Clock().Entry(actor(1)))
 	require.True(t, b.Clock().Contiguous(actor(1)))
 	require.Empty(t, receive(t, b, late))
 	require.Equal(t, []string{"v"}, values(b, "k"))
@@ -188,9 +188,9 @@ func TestEntryIsNotClosedBeforeItsValuesAreHere(t *testing.T) {
 	put(t, dead, "k", "v")
 	send(t, dead, a)
 	agreed := a.Clock().Entry(actor(1)).Clone()
-	a.Seal(actor(1), agreed)
+	seal(t, a, actor(1), agreed)
 
-	joiner.Seal(actor(1), agreed)
+	seal(t, joiner, actor(1), agreed)
 	require.Zero(t, joiner.Clock().Base(actor(1)))
 	pull(t, a, joiner, true)
 	require.Equal(t, []string{"v"}, values(joiner, "k"))
@@ -208,21 +208,11 @@ func TestEntryIsClosedOnceTheClockCoversIt(t *testing.T) {
 	agreed := clock.Entry{Base: 1, Ext: []clock.Interval{{Lo: 3, Hi: 3}}}
 
 	receive(t, a, third)
-	a.Seal(actor(1), agreed)
+	seal(t, a, actor(1), agreed)
 	require.Zero(t, a.Clock().Base(actor(1)))
 	receive(t, a, first)
 	require.Equal(t, clock.Entry{Base: 3}, a.Clock().Entry(actor(1)))
 	require.True(t, a.Context("three").Equal(a.Clock().Bases()), "nothing waits for the lost mutation any more")
-}
-
-func TestEntryOfWhichMoreIsHereThanAgreedStaysOpen(t *testing.T) {
-	dead, a := open(1), open(2)
-	put(t, dead, "k", "v")
-	put(t, dead, "k2", "v")
-	send(t, dead, a)
-	a.Seal(actor(1), clock.Entry{Base: 1})
-	require.Equal(t, []string{"v"}, values(a, "k2"))
-	require.True(t, a.Clock().Has(dot(1, 2)))
 }
 
 func TestRumoursOfTheDeadAreDropped(t *testing.T) {
@@ -230,7 +220,7 @@ func TestRumoursOfTheDeadAreDropped(t *testing.T) {
 	read := put(t, dead, "k", "lost with its node").Context
 	write(t, a, replica.Write{Key: "k", Value: []byte("v"), Context: read})
 	require.Equal(t, uint64(1), a.Context("k")[actor(1)])
-	a.Seal(actor(1), clock.Entry{})
+	seal(t, a, actor(1), clock.Entry{})
 	require.Zero(t, a.Context("k")[actor(1)])
 	write(t, a, replica.Write{Key: "k2", Value: []byte("v"), Context: read})
 	require.Zero(t, a.Context("k2")[actor(1)])
@@ -247,7 +237,7 @@ func TestRumourOfTheDeadStillCoversTheirMutationsThatCount(t *testing.T) {
 	require.Equal(t, uint64(2), a.Context("k")[actor(1)])
 
 	// The joiner knows that only the first mutation counts, but has nothing of the actor yet.
-	joiner.Seal(actor(1), clock.Entry{Base: 1})
+	seal(t, joiner, actor(1), clock.Entry{Base: 1})
 	receive(t, joiner, drain(t, a))
 	pull(t, b, joiner, true)
 	require.Equal(t, []string{"w"}, values(joiner, "k"), "w had seen v")

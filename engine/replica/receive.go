@@ -124,23 +124,3 @@ func own(versions, old []Version) {
 		}
 	}
 }
-
-// isFromTheDead reports whether the object brings a mutation of a dead actor that is lost: every member agreed that nobody has it. Such an
-// object left its sender before that. What it replaced still stands everywhere, so that no part of it may be taken.
-func (r *Replica) isFromTheDead(p Packed) bool {
-	if len(r.sealed) == 0 {
-		return false
-	}
-	for _, v := range p.Object.Versions {
-		if r.isLost(v.Dot) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(p.Dots, r.isLost)
-}
-
-// isLost reports whether d is a mutation of a dead actor that its closed entry does not count.
-func (r *Replica) isLost(d clock.Dot) bool {
-	e, dead := r.sealed[d.Actor]
-	return dead && !e.Has(d.Counter)
-}

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/kvnode/kvnode/clock"
@@ -51,12 +52,29 @@ func (r *Replica) Plan(theirs clock.Clock, full bool) *Plan {
 
 // isLogged reports whether every mutation of c that theirs lacks is in the log.
 func (r *Replica) isLogged(c, theirs clock.Clock) bool {
-	for a, iv := range c.Missing(theirs) {
+	for a, iv := range r.missing(c, theirs) {
 		if uint64(len(r.dots.within(a, iv))) <= iv.Hi-iv.Lo {
 			return false
 		}
 	}
 	return true
+}
+
+// missing yields the mutations of c that theirs lacks, without those of dead actors that do not count: there is nothing to send of these.
+func (r *Replica) missing(c, theirs clock.Clock) iter.Seq2[clock.Actor, clock.Interval] {
+	return func(yield func(clock.Actor, clock.Interval) bool) {
+		for a, iv := range c.Missing(theirs) {
+			parts := []clock.Interval{iv}
+			if e, dead := r.sealed[a]; dead {
+				parts = e.Within(iv)
+			}
+			for _, part := range parts {
+				if !yield(a, part) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // NewAnswer begins the answer to a question.
@@ -106,7 +124,7 @@ func (r *Replica) open(a *Answer, maxBytes int) bool {
 
 // answerLog packs the keys of logged mutations of C0 that the receiver lacks, from a.Dot on. began is where this answer did.
 func (r *Replica) answerLog(p *Plan, began clock.Dot, a *Answer, left *int) (more bool) {
-	for actor, iv := range p.Clock.Missing(p.theirs) {
+	for actor, iv := range r.missing(p.Clock, p.theirs) {
 		if iv.Lo = startOf(actor, iv, a.Dot); iv.Lo > iv.Hi {
 			continue
 		}
@@ -211,7 +229,7 @@ func (r *Replica) answerCompare(p *Plan, q Question, a *Answer) error {
 
 // packMissing packs the keys of all logged mutations that has lacks, and reports whether they fit.
 func (r *Replica) packMissing(has clock.Clock, a *Answer) bool {
-	for actor, iv := range r.clock.Missing(has) {
+	for actor, iv := range r.missing(r.clock, has) {
 		for _, rec := range r.dots.within(actor, iv) {
 			if _, seen := a.seen[rec.key]; !seen && !r.send(rec.key, a) {
 				return false

@@ -59,6 +59,7 @@ type Replica struct {
 	scratch   []byte
 
 	waits   map[clock.Actor]*btree.BTreeG[wait]
+	writers map[clock.Actor]int         // how many versions are here of each actor
 	sealed  map[clock.Actor]clock.Entry // dead actors and those of their mutations that count
 	sealing map[clock.Actor]struct{}    // those of sealed whose entries are not closed yet
 
@@ -78,6 +79,7 @@ func New(self clock.Actor, o Options) *Replica {
 		options: o,
 		objects: newStore(o.Ordered),
 		waits:   map[clock.Actor]*btree.BTreeG[wait]{},
+		writers: map[clock.Actor]int{},
 		sealed:  map[clock.Actor]clock.Entry{},
 		sealing: map[clock.Actor]struct{}{},
 		dots:    newDotKeys(o.MaxDotKeys),

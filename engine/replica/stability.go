@@ -76,31 +76,3 @@ func (r *Replica) mark(member clock.Actor) *clock.Clock {
 	}
 	return r.marks[member]
 }
-
-// Seal closes the entry of a dead actor, whose mutations that e lacks are lost: e is the entry that every known member reported while none was
-// taking a transfer. The clock then says that everything up to e's greatest counter is known, so that later mutations of the actor stop waiting
-// for lost ones, and rumours of counters beyond it are dropped.
-//
-// A replica whose clock does not cover e yet, as that of a node which has just joined, remembers the seal and closes the entry as soon as its clock
-// does. Closing it earlier would make the replica claim to have seen, and removed, versions that are still on their way to it.
-//
-// A replica that has more of the actor than e, which cannot be while members fence the frames of dead incarnations, keeps the entry open.
-func (r *Replica) Seal(a clock.Actor, e clock.Entry) {
-	r.sealed[a] = e.Clone()
-	r.sealing[a] = struct{}{}
-	r.advance()
-}
-
-// closeSealed closes the entries of dead actors that the clock covers by now.
-func (r *Replica) closeSealed() {
-	for a := range r.sealing {
-		agreed, here := r.sealed[a], r.clock.Entry(a)
-		if !here.Covers(agreed) || here.Max() > agreed.Max() {
-			continue
-		}
-		r.clock.Seal(a, agreed.Max())
-		r.hash = nil
-		delete(r.sealing, a)
-		r.dropWaits(a)
-	}
-}

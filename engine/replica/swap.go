@@ -57,11 +57,27 @@ func sameDots(a, b []Version) bool {
 func (r *Replica) count(key string, old, next []Version) {
 	r.bytes += size(key, next) - size(key, old)
 	r.live += min(len(next), 1) - min(len(old), 1)
+	r.countWriters(old, next)
 	switch isConflict := len(next) > 1; {
 	case isConflict && len(old) <= 1:
 		r.conflicts.Insert(key)
 	case !isConflict && len(old) > 1:
 		r.conflicts.Delete(key)
+	}
+}
+
+// countWriters keeps how many versions there are of each actor.
+func (r *Replica) countWriters(old, next []Version) {
+	if len(old) == 1 && len(next) == 1 && old[0].Dot.Actor == next[0].Dot.Actor {
+		return
+	}
+	for _, v := range next {
+		r.writers[v.Dot.Actor]++
+	}
+	for _, v := range old {
+		if r.writers[v.Dot.Actor]--; r.writers[v.Dot.Actor] == 0 {
+			delete(r.writers, v.Dot.Actor)
+		}
 	}
 }
 

@@ -132,12 +132,3 @@ func (r *Replica) stripped(contexts ...clock.Context) clock.Context {
 	}
 	return out
 }
-
-// credible returns n, or for a dead actor at most its last counter that counts: what a context says beyond that is a rumour of lost mutations.
-// The rest of what it says stays true, which matters while the entry is not closed here.
-func (r *Replica) credible(a clock.Actor, n uint64) uint64 {
-	if e, dead := r.sealed[a]; dead {
-		return min(n, e.Max())
-	}
-	return n
-}

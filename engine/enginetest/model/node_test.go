@@ -71,8 +71,8 @@ func (n *node) read(key string) token {
 	return token{key: key, ctx: n.rep.Context(key), known: n.known[key]}
 }
 
-// apply applies the log up to the given position.
-func (n *node) apply(log []record, upto int) {
+// apply applies the log up to the given position. It fails when the node has more of a dead actor than all members had agreed.
+func (n *node) apply(log []record, upto int) error {
 	for ; n.position < upto; n.position++ {
 		switch rec := log[n.position]; rec.kind {
 		case "join":
@@ -85,9 +85,12 @@ func (n *node) apply(log []record, upto int) {
 				n.pull = nil
 			}
 		case "seal":
-			n.rep.Seal(rec.actor, rec.entry)
+			if again, err := n.rep.Seal(rec.actor, rec.entry); err != nil || len(again) > 0 {
+				return fmt.Errorf("closing the entry of %v at %s: %v were made again, error %w", rec.actor, n.name, again, err)
+			}
 		}
 	}
+	return nil
 }
 
 // known members, in a fixed order.

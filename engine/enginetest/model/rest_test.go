@@ -27,7 +27,7 @@ func (s *sim) quiesce() {
 
 func (s *sim) round() {
 	for _, n := range s.nodes {
-		n.apply(s.log, len(s.log))
+		s.follow(n, len(s.log))
 		for n.rep.Pending() > 0 {
 			s.drainNode(n, 0)
 		}

@@ -201,7 +201,7 @@ func (s *sim) boot(name string, old *node) {
 	if s.wrong.sealBeforeFull {
 		s.closeEarly(n)
 	}
-	n.apply(s.log, len(s.log))
+	s.follow(n, len(s.log))
 	n.ready = len(s.others(n)) == 0
 }
 
@@ -257,7 +257,7 @@ func (s *sim) restart() {
 	n.pull = nil
 	s.replace(&old, n)
 	n.rep.Adopt(n.id)
-	n.apply(s.log, len(s.log))
+	s.follow(n, len(s.log))
 	n.ready = len(s.others(n)) == 0 || s.chance(0.5)
 	s.checkAll(n, "restart")
 }
@@ -282,9 +282,16 @@ func (s *sim) calm() {
 	}
 }
 
+// follow makes a node apply the log up to the given position.
+func (s *sim) follow(n *node, upto int) {
+	if err := n.apply(s.log, upto); err != nil {
+		s.fail("%w", err)
+	}
+}
+
 func (s *sim) applyLog() {
 	n := pick(s, s.nodes)
-	n.apply(s.log, min(len(s.log), n.position+1+s.rand.IntN(4)))
+	s.follow(n, min(len(s.log), n.position+1+s.rand.IntN(4)))
 	s.checkAll(n, "log")
 }
 

@@ -1,0 +1,258 @@
+package replica
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/kvnode/kvnode/clock"
+)
+
+// Seal closes the entry of a dead actor: e is the entry that every known member reported, while none was taking a transfer, and what e lacks of the
+// actor's mutations is lost for all of them. The clock then says that everything up to e's greatest counter is known, so that later mutations of the
+// actor stop waiting for lost ones, and rumours of lost ones are dropped. A second seal of an actor changes nothing.
+//
+// A replica that does hold lost mutations, as that of a member which was forgotten and has come back, makes them again under its own actor: a value as
+// a version beside those that stand, and what a mutation removed as a mutation that removes it. Seal returns the keys of these, sorted.
+//
+// A replica whose clock does not cover e yet, as that of a node which has just joined, closes the entry as soon as its clock does. Closing it earlier
+// would make the replica claim to have seen, and removed, versions that are still on their way to it.
+//
+// ErrOwnActor when the actor is the one that writes here: it must be replaced first, see Adopt.
+func (r *Replica) Seal(a clock.Actor, e clock.Entry) (again []string, err error) {
+	if a == r.self {
+		return nil, fmt.Errorf("seal: %w", ErrOwnActor)
+	}
+	if _, known := r.sealed[a]; known {
+		return nil, nil
+	}
+	r.sealed[a] = e.Clone()
+	r.sealing[a] = struct{}{}
+	again = r.putAgain(a, r.clock.Entry(a).Minus(e))
+	r.clock.Cut(a, e.Max())
+	r.hash = nil
+	r.advance()
+	return again, nil
+}
+
+// putAgain makes the lost mutations of a dead actor again and returns their keys.
+func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []string {
+	if len(lost) == 0 {
+		return nil
+	}
+	keys := map[string]struct{}{}
+	for _, iv := range lost {
+		for _, rec := range r.dots.within(a, iv) {
+			keys[rec.key] = struct{}{}
+		}
+		r.dots.drop(a, iv)
+	}
+	for key, versions := range r.All() {
+		if slices.ContainsFunc(versions, func(v Version) bool { return r.isLost(v.Dot) }) {
+			keys[key] = struct{}{}
+		}
+	}
+	out := slices.Sorted(maps.Keys(keys))
+	for _, key := range out {
+		r.mutateAgain(key)
+	}
+	return out
+}
+
+// mutateAgain gives the lost versions of the key dots of this replica. If there are none, a dot without a version stands for what lost mutations have
+// removed.
+func (r *Replica) mutateAgain(key string) {
+	old, _ := r.objects.get(key)
+	next := Object{Context: old.Context}
+	var dots []clock.Dot
+	for _, v := range old.Versions {
+		if r.isLost(v.Dot) {
+			v.Dot = r.mint(key)
+			dots = append(dots, v.Dot)
+		}
+		next.Versions = withVersion(next.Versions, v)
+	}
+	if len(dots) == 0 {
+		dots = append(dots, r.mint(key))
+	}
+	r.swap(key, old, next)
+	for _, d := range dots {
+		r.outbox.wrote(key, d, false)
+	}
+}
+
+// mint returns the next dot of this replica, for a mutation of the key.
+func (r *Replica) mint(key string) clock.Dot {
+	d := clock.Dot{Actor: r.self, Counter: r.clock.Base(r.self) + 1}
+	r.learn(d, key)
+	return d
+}
+
+// closeSealed closes the entries of dead actors that the clock covers by now.
+func (r *Replica) closeSealed() {
+	for a := range r.sealing {
+		agreed := r.sealed[a]
+		if !r.clock.Entry(a).Covers(agreed) {
+			continue
+		}
+		r.clock.Seal(a, agreed.Max())
+		r.hash = nil
+		delete(r.sealing, a)
+		r.dropWaits(a)
+	}
+}
+
+// cutRumours removes from the clock what another's clock has claimed of dead actors beyond what counts.
+func (r *Replica) cutRumours() {
+	for a, e := range r.sealed {
+		r.clock.Cut(a, e.Max())
+	}
+}
+
+// credible returns n, or for a dead actor at most its last counter that counts: what a context says beyond that is a rumour of lost mutations.
+// The rest of what it says stays true, which matters while the entry is not closed here.
+func (r *Replica) credible(a clock.Actor, n uint64) uint64 {
+	if e, dead := r.sealed[a]; dead {
+		return min(n, e.Max())
+	}
+	return n
+}
+
+// isFromTheDead reports whether the object brings a mutation of a dead actor that is lost: every member agreed that nobody has it. Such an object
+// left its sender before that, or comes from a member that was forgotten and will make its mutations again. What it replaced still stands everywhere, so
+// that no part of it may be taken.
+func (r *Replica) isFromTheDead(p Packed) bool {
+	if len(r.sealed) == 0 {
+		return false
+	}
+	for _, v := range p.Object.Versions {
+		if r.isLost(v.Dot) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.Dots, r.isLost)
+}
+
+// isLost reports whether d is a mutation of a dead actor that its closed entry does not count.
+func (r *Replica) isLost(d clock.Dot) bool {
+	e, dead := r.sealed[d.Actor]
+	return dead && !e.Has(d.Counter)
+}
+
+// IsOver reports whether nothing is left of a dead actor here but its closed entry: no version that it wrote, and nothing that may still arrive. Once
+// that is so it stays so.
+func (r *Replica) IsOver(a clock.Actor) bool {
+	_, sealed := r.sealed[a]
+	_, open := r.sealing[a]
+	return sealed && !open && r.writers[a] == 0
+}
+
+// NumVersions returns the number of versions here that the actor wrote.
+func (r *Replica) NumVersions(a clock.Actor) int {
+	return r.writers[a]
+}
+
+// Retire removes all that is known of a dead actor, when it is over at every known member (IsOver): its entry leaves the clock. The caller keeps what
+// peers send free of the actor from then on, see Delta.Without. A replica that has versions of it, as that of a member which was away, loses them: all
+// others know what replaced them. Retire returns the keys of these, sorted. A transfer that is under way here is stale afterwards.
+func (r *Replica) Retire(a clock.Actor) (changed []string) {
+	if a == r.self {
+		return nil
+	}
+	r.intake = nil
+	r.dots.drop(a, clock.Interval{Lo: 1, Hi: math.MaxUint64})
+	if r.writers[a] > 0 {
+		changed = r.purge(a)
+	}
+	r.clock.Drop(a)
+	for _, mark := range r.marks {
+		mark.Drop(a)
+	}
+	delete(r.sealed, a)
+	delete(r.sealing, a)
+	r.hash = nil
+	r.dropFromContexts(a)
+	delete(r.waits, a)
+	return changed
+}
+
+// purge removes the versions that the actor wrote.
+func (r *Replica) purge(a clock.Actor) []string {
+	isOf := func(v Version) bool { return v.Dot.Actor == a }
+	var keys []string
+	for key, versions := range r.All() {
+		if slices.ContainsFunc(versions, isOf) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		e, _ := r.objects.get(key)
+		r.swap(key, e, Object{Versions: slices.DeleteFunc(slices.Clone(e.Versions), isOf), Context: e.Context})
+	}
+	return keys
+}
+
+// dropFromContexts removes the actor from all stored contexts. Each of these waits for one of its actors.
+func (r *Replica) dropFromContexts(a clock.Actor) {
+	var keys []string
+	for _, list := range r.waits {
+		list.Scan(func(w wait) bool {
+			keys = append(keys, w.key)
+			return true
+		})
+	}
+	for _, key := range keys {
+		e, ok := r.objects.get(key)
+		if _, has := e.Context[a]; !ok || !has {
+			continue
+		}
+		ctx := e.Context.Clone()
+		delete(ctx, a)
+		if len(ctx) == 0 {
+			ctx = nil
+		}
+		r.swap(key, e, Object{Versions: e.Versions, Context: ctx})
+	}
+}
+
+// Without returns the delta without the actors for which gone is true: versions that they wrote count as replaced, what is said of their mutations as
+// known. It returns d itself when it does not name them; else what it returns shares the rest with d.
+func (d Delta) Without(gone func(clock.Actor) bool) Delta {
+	if !d.names(gone) {
+		return d
+	}
+	out := Delta{Base: without(d.Base, gone), Objects: slices.Clone(d.Objects)}
+	for i := range out.Objects {
+		p := &out.Objects[i]
+		p.Object.Context = without(p.Object.Context, gone)
+		p.Object.Versions = slices.DeleteFunc(slices.Clone(p.Object.Versions), func(v Version) bool { return gone(v.Dot.Actor) })
+		p.Dots = slices.DeleteFunc(slices.Clone(p.Dots), func(d clock.Dot) bool { return gone(d.Actor) })
+	}
+	return out
+}
+
+// names reports whether the delta names an actor for which gone is true.
+func (d Delta) names(gone func(clock.Actor) bool) bool {
+	isIn := func(ctx clock.Context) bool {
+		for a := range ctx {
+			if gone(a) {
+				return true
+			}
+		}
+		return false
+	}
+	return isIn(d.Base) || slices.ContainsFunc(d.Objects, func(p Packed) bool {
+		return isIn(p.Object.Context) ||
+			slices.ContainsFunc(p.Object.Versions, func(v Version) bool { return gone(v.Dot.Actor) }) ||
+			slices.ContainsFunc(p.Dots, func(d clock.Dot) bool { return gone(d.Actor) })
+	})
+}
+
+// without returns a copy of the context without the actors for which gone is true; nil stays nil.
+func without(ctx clock.Context, gone func(clock.Actor) bool) clock.Context {
+	out := ctx.Clone()
+	maps.DeleteFunc(out, func(a clock.Actor, _ uint64) bool { return gone(a) })
+	return out
+}
