@@ -39,6 +39,8 @@ type Config struct {
 	// ForgetAfter is how long a member may be away before it is forgotten: then nothing waits for it any more. Default 24 h. Shorter frees memory
 	// sooner; a member that comes back later has to take everything anew.
 	ForgetAfter time.Duration
+	// CloseAfter is how long an incarnation must have been gone before the members agree on what it left behind, and forget it. Default 1 min.
+	CloseAfter time.Duration
 	// Restarts counts the restarts that led to this incarnation.
 	Restarts int
 	// OnTrap is what a trap at the merging node leads to. Default RestartInPlace.
@@ -81,6 +83,7 @@ func DefaultConfig() Config {
 		StableView:    2 * time.Second,
 		AckTimeout:    5 * time.Second,
 		ForgetAfter:   24 * time.Hour,
+		CloseAfter:    time.Minute,
 		OnTrap:        RestartInPlace,
 		Now:           time.Now,
 		Events:        func(Event) {},
@@ -115,6 +118,7 @@ func (c Config) withDefaults() Config {
 	c.StableView = orDefault(c.StableView, d.StableView)
 	c.AckTimeout = orDefault(c.AckTimeout, d.AckTimeout)
 	c.ForgetAfter = orDefault(c.ForgetAfter, d.ForgetAfter)
+	c.CloseAfter = orDefault(c.CloseAfter, d.CloseAfter)
 	c.OnTrap = orDefault(c.OnTrap, d.OnTrap)
 	if c.Now == nil {
 		c.Now = d.Now

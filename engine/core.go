@@ -38,7 +38,8 @@ type Core struct {
 	boot     boot
 	cases    cases
 	leaving  *leaving
-	// stopped says that another live node has this one's name.
+	closing  closing
+	// stopped says that this incarnation is over: another live node has its name, or the others have closed it.
 	stopped bool
 
 	factsVersion   uint64
@@ -59,6 +60,7 @@ func NewCore(cfg Config, resolver Resolver) *Core {
 		repair:   newRepairs(),
 		boot:     newBoot(),
 		cases:    newCases(),
+		closing:  newClosing(),
 		handlers: map[string]handlerRecord{},
 	}
 	if cfg.Legacy != nil {
@@ -67,6 +69,7 @@ func NewCore(cfg Config, resolver Resolver) *Core {
 		c.boot.kept = true
 		c.members.former = append(slices.Clone(cfg.Legacy.former), cfg.Legacy.actor)
 		c.cases.seen = maps.Clone(cfg.Legacy.seen)
+		c.closing.fenced, c.closing.retired = cfg.Legacy.fenced, cfg.Legacy.retired
 	} else {
 		c.space = newSpace(cfg.Actor)
 	}
@@ -82,11 +85,16 @@ type Legacy struct {
 	actor   clock.Actor
 	former  []clock.Actor
 	seen    map[string]time.Time
+	fenced  map[clock.Actor]struct{}
+	retired map[clock.Actor]struct{}
 }
 
 // handOver returns the state for the next incarnation. The core must not be stepped any more.
 func (c *Core) handOver() *Legacy {
-	return &Legacy{space: c.space, journal: c.journal, actor: c.cfg.Actor, former: c.members.former, seen: c.cases.seen}
+	return &Legacy{
+		space: c.space, journal: c.journal, actor: c.cfg.Actor, former: c.members.former, seen: c.cases.seen,
+		fenced: c.closing.fenced, retired: c.closing.retired,
+	}
 }
 
 // Step takes events in order, at one moment of time, and returns what is to be done, in order.
@@ -136,6 +144,7 @@ func (c *Core) tick() {
 		c.nextSweep = c.now.Add(sweepInterval)
 		c.sweepQuarantines()
 		c.forgetAbsent()
+		c.closeDead()
 	}
 	c.collect()
 	c.lastTick = c.now
@@ -155,6 +164,7 @@ func (c *Core) settleFacts() {
 	c.factsVersion = version
 	c.noteQuarantines()
 	c.noteForgotten()
+	c.noteSeals()
 	c.updateRoutes()
 	c.announceHandlers()
 	if judging != c.judgingVersion {

@@ -22,6 +22,7 @@ const (
 	EventRepaired        EventKind = "replica repaired"
 	EventAlarm           EventKind = "alarm"
 	EventNameTaken       EventKind = "name taken"
+	EventRestored        EventKind = "mutations of a closed incarnation made again"
 	EventError           EventKind = "error"
 )
 

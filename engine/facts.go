@@ -22,6 +22,7 @@ const (
 	keyQuarantine = "q/" // hash of table, epoch, key, siblings and handler
 	keyMember     = "n/" // name
 	keySecret     = "k/" // what tokens are authenticated with
+	keySeal       = "s/" // incarnation
 )
 
 // tableRecord says that a table exists (Live) or was dropped. Epoch counts the drops.
@@ -95,6 +96,7 @@ type facts struct {
 	plugins     map[string]pluginRecord // by catalogue key
 	quarantines map[string]quarantineRecord
 	members     map[string]memberRecord
+	seals       map[clock.Actor]sealRecord
 	// secrets authenticate tokens; the first makes them.
 	secrets [][]byte
 	// version counts the changes; judging those that may change what becomes of conflicts.
@@ -109,6 +111,7 @@ func newFacts() *facts {
 		plugins:     map[string]pluginRecord{},
 		quarantines: map[string]quarantineRecord{},
 		members:     map[string]memberRecord{},
+		seals:       map[clock.Actor]sealRecord{},
 	}
 }
 
@@ -133,6 +136,12 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 		for _, v := range versions {
 			f.secrets = append(f.secrets, v.Value)
 		}
+	case keySeal:
+		a, err := clock.ParseActor(rest)
+		if err != nil {
+			break // written by a newer node
+		}
+		put(f.seals, a, versions, f.codec, func(a, b sealRecord) bool { return a.Retired && !b.Retired })
 	case keyMember:
 		put(f.members, rest, versions, f.codec, func(memberRecord, memberRecord) bool { return false })
 	}
@@ -140,7 +149,7 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 }
 
 // put stores the best of the records, or nothing when there is none. Versions ascend by stamp: of equals the latest stays.
-func put[T any](to map[string]T, key string, versions []replica.Version, c codec, better func(held, than T) bool) {
+func put[K comparable, T any](to map[K]T, key K, versions []replica.Version, c codec, better func(held, than T) bool) {
 	delete(to, key)
 	for _, v := range versions {
 		r, err := decode[T](c, v.Value)

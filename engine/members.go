@@ -56,6 +56,12 @@ func (c *Core) receive(e Arrived) {
 	if err != nil || from == c.cfg.Actor || slices.Contains(c.members.former, from) {
 		return
 	}
+	if c.isFenced(from) {
+		if kind == frameHello {
+			c.send(from, LaneFast, c.codec.frame(frameBye, byeFrame{Closed: from}))
+		}
+		return
+	}
 	p, known := c.members.peers[from]
 	switch {
 	case known:
@@ -90,6 +96,10 @@ func (c *Core) dispatch(kind frameKind, from clock.Actor, body []byte) error {
 		return handle(c, from, body, c.onVerdict)
 	case frameBeat:
 		return handle(c, from, body, c.onBeat)
+	case frameClosing:
+		return handle(c, from, body, c.onClosing)
+	case frameClosingReply:
+		return handle(c, from, body, c.onClosingReply)
 	}
 	return fmt.Errorf("%w: kind %d", errFrame, kind)
 }
@@ -221,7 +231,9 @@ func (c *Core) onBye(from clock.Actor, f byeFrame) error {
 	switch {
 	case f.Refuse == c.cfg.Actor:
 		c.refused()
-	case !f.Refuse.IsZero():
+	case f.Closed == c.cfg.Actor:
+		c.reincarnate()
+	case !f.Refuse.IsZero(), !f.Closed.IsZero():
 	default:
 		if p, ok := c.members.peers[from]; ok {
 			c.removePeer(p)

@@ -131,6 +131,7 @@ func (c *Core) applyGroup(g mutationGroup) error {
 	if err != nil {
 		return err
 	}
+	delta = delta.Without(c.space.isRetired)
 	p.mu.Lock()
 	changed, err := p.rep.Receive(delta)
 	p.mu.Unlock()

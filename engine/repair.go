@@ -149,7 +149,7 @@ func (c *Core) onClocks(from clock.Actor, f clocksFrame) error {
 		if pc.Index < 0 || pc.Index >= len(parts) {
 			continue
 		}
-		theirs, _, err := clock.ParseClock(pc.Clock)
+		theirs, err := c.parseClock(pc.Clock)
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -59,18 +60,22 @@ type space struct {
 	mu     sync.RWMutex
 	tables map[string]*table
 	facts  *facts
+	// retired are the incarnations that no clock names any more; the set is replaced, never changed.
+	retired atomic.Pointer[map[clock.Actor]struct{}]
 
 	dirtyMu sync.Mutex
 	dirty   []*partition
 }
 
 func newSpace(self clock.Actor) *space {
-	return &space{
+	s := &space{
 		self:      self,
 		catalogue: &partition{rep: replica.New(self, replica.Options{Ordered: true, MaxDotKeys: 1 << 20})},
 		tables:    map[string]*table{},
 		facts:     newFacts(),
 	}
+	s.setRetired(nil)
+	return s
 }
 
 // adopt makes everything that an earlier incarnation held this one's. Calls of the earlier one that are still under way find that it is over.
@@ -125,6 +130,33 @@ func (s *space) handler(t *table) (handlerRecord, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.facts.handler(t)
+}
+
+// seals returns the records of dead incarnations, in the order of their actors.
+func (s *space) seals() []sealRecord {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(s.facts.seals), func(a, b sealRecord) int { return a.Actor.Compare(b.Actor) })
+}
+
+// seal returns the record of a dead incarnation.
+func (s *space) seal(a clock.Actor) (sealRecord, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	rec, ok := s.facts.seals[a]
+	return rec, ok
+}
+
+// setRetired says which incarnations no clock names any more.
+func (s *space) setRetired(actors map[clock.Actor]struct{}) {
+	set := maps.Clone(actors)
+	s.retired.Store(&set)
+}
+
+// isRetired says whether no clock names the incarnation any more.
+func (s *space) isRetired(a clock.Actor) bool {
+	_, retired := (*s.retired.Load())[a]
+	return retired
 }
 
 // secrets are what tokens are authenticated with, the current one first. They must not be changed.

@@ -69,6 +69,11 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 		out.Keys += info.Keys
 		out.Conflicts += info.Conflicts
 	}
+	for _, p := range e.core.everyPartition() {
+		known := p.clock()
+		out.Incarnations = max(out.Incarnations, known.Len())
+		out.ClockBytes = max(out.ClockBytes, len(known.AppendBinary(nil)))
+	}
 	var all uint64
 	for _, d := range e.core.digests() {
 		all = all*31 + d.Clocks

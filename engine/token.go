@@ -52,7 +52,9 @@ func authenticate(secret, body []byte) []byte {
 
 // readToken reads a token for this table and key. ErrBadContext when it is anything else.
 func (c *Core) readToken(t *table, key, token string) (clock.Context, error) {
-	return decodeToken(c.space.secrets(), t, key, token)
+	ctx, err := decodeToken(c.space.secrets(), t, key, token)
+	maps.DeleteFunc(ctx, func(a clock.Actor, _ uint64) bool { return c.space.isRetired(a) })
+	return ctx, err
 }
 
 // decodeToken accepts the code of any of the secrets: both sides of a split may have begun with their own.

@@ -110,7 +110,7 @@ func (c *Core) onPull(from clock.Actor, f pullFrame) error {
 
 // serve begins to serve a transfer, in place of an earlier one of the same partition. It returns nil when the peer lacks nothing.
 func (c *Core) serve(to clock.Actor, p *partition, f pullFrame) (*served, error) {
-	theirs, _, err := clock.ParseClock(f.Clock)
+	theirs, err := c.parseClock(f.Clock)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +195,10 @@ func (c *Core) takeChunk(t *transfer, f chunkFrame) (done bool, err error) {
 		return false, err
 	}
 	t.keys += len(answer.Delta.Objects)
+	answer.Delta = answer.Delta.Without(c.space.isRetired)
+	if answer.Clock != nil {
+		c.dropRetired(answer.Clock)
+	}
 	t.p.mu.Lock()
 	changed, done, err := t.p.rep.Take(t.intake, answer)
 	t.p.mu.Unlock()

@@ -242,6 +242,9 @@ type Status struct {
 	Keys     int           `json:"keys"`
 	// Conflicts counts keys with siblings.
 	Conflicts int `json:"conflicts"`
+	// Incarnations is the number of incarnations, dead ones included, that the longest of the replicas' clocks names, and ClockBytes its size.
+	Incarnations int `json:"incarnations"`
+	ClockBytes   int `json:"clock_bytes"`
 	// Digest is equal on two nodes when they know the same mutations of all tables.
 	Digest string `json:"digest"`
 }

@@ -25,6 +25,8 @@ const (
 	frameChunk
 	frameVerdict
 	frameBeat
+	frameClosing
+	frameClosingReply
 )
 
 // partitionID names one replica of the cluster. The catalogue is the zero partitionID.
@@ -66,6 +68,7 @@ type tableDigest struct {
 type byeFrame struct {
 	_      struct{}    `cbor:",toarray"`
 	Refuse clock.Actor // not zero: this incarnation has the sender's name and must stop
+	Closed clock.Actor // not zero: this incarnation was closed while it was away and must go on as another
 }
 
 // mutationsFrame carries what several partitions have to tell. Sequence counts the sender's frames, so that a loss is seen.

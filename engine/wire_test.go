@@ -33,7 +33,7 @@ func goldenFrames() []struct {
 			Cluster: "kvnode", Name: "a", Actor: one, Partitions: Partitions, Uptime: 1500, Ready: true, Leaving: true, HTTP: "127.0.0.1:7070",
 			Route: "127.0.0.1:6222", Restarts: 4, Rewriter: 1, Sequence: 300, Tables: []tableDigest{{Table: "carts", Epoch: 2, Clocks: 5, Sum: 6}},
 		}},
-		{"bye", frameBye, byeFrame{Refuse: two}},
+		{"bye", frameBye, byeFrame{Refuse: two, Closed: one}},
 		{"mutations", frameMutations, mutationsFrame{Sequence: 7, Groups: []mutationGroup{{ID: id, Delta: []byte("delta")}}}},
 		{"ack", frameAck, ackFrame{Acks: []frameAcked{{Sequence: 7, Skipped: []int{0, 2}}}}},
 		{"probe", frameProbe, probeFrame{Table: "carts", Epoch: 2, Hashes: []uint64{1, 2}, Sums: []uint64{3, 4}}},
@@ -46,6 +46,8 @@ func goldenFrames() []struct {
 			ID: "0123456789ab", Table: "carts", Key: "k", Merger: "b", State: Resolved, Verdict: "value", Value: []byte("v"), Plugin: "carts",
 			SHA256: "ab", Fuel: 9,
 		}},
+		{"closing", frameClosing, closingFrame{Round: 3, Actors: []closingActor{{Actor: one, Digest: 4}, {Actor: two, Retire: true}}}},
+		{"closing reply", frameClosingReply, closingReplyFrame{Round: 3, Agreed: []bool{true, false}}},
 		{"beat", frameBeat, beatFrame{Sequence: 300, Digest: 5, Ask: true}},
 		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Step: 11, Gone: true, Same: true, Answer: []byte("answer")}},
 	}
@@ -94,6 +96,10 @@ func TestFramesReadBackAreWhatWasSent(t *testing.T) {
 			back, err = decode[verdictFrame](c, body)
 		case frameBeat:
 			back, err = decode[beatFrame](c, body)
+		case frameClosing:
+			back, err = decode[closingFrame](c, body)
+		case frameClosingReply:
+			back, err = decode[closingReplyFrame](c, body)
 		}
 		require.NoError(t, err)
 		require.Equal(t, g.msg, back, g.name)

@@ -45,7 +45,8 @@ type Node struct {
 	Name     string
 	Restarts int
 
-	bus *bus.MemoryNode
+	bus    *bus.MemoryNode
+	change []func(*engine.Config)
 }
 
 // NewCluster returns a cluster without nodes; it is closed when the test ends.
@@ -168,7 +169,7 @@ func (c *Cluster) boot(name string, restarts int, legacy *engine.Legacy, change 
 	for _, f := range change {
 		f(&cfg)
 	}
-	n := &Node{Name: name, Restarts: restarts, bus: c.net.NamedNode(name, cfg.Actor.String())}
+	n := &Node{Name: name, Restarts: restarts, bus: c.net.NamedNode(name, cfg.Actor.String()), change: change}
 	var err error
 	n.Engine, err = engine.Open(cfg, n.bus, Handlers{})
 	require.NoError(c.tb, err)
@@ -179,14 +180,20 @@ func (c *Cluster) boot(name string, restarts int, legacy *engine.Legacy, change 
 // Restarted waits for a node to go down for a restart and boots its next incarnation with the replicas that it kept.
 func (c *Cluster) Restarted(name string) *Node {
 	c.tb.Helper()
-	old := c.Node(name)
-	why := <-old.Ended()
+	why := <-c.Node(name).Ended()
 	require.True(c.tb, why.Restart, "%+v", why)
+	return c.Restart(name)
+}
+
+// Restart ends a node in order and boots its next incarnation with the replicas that it kept.
+func (c *Cluster) Restart(name string) *Node {
+	c.tb.Helper()
+	old := c.Node(name)
 	legacy, err := old.Close()
 	require.NoError(c.tb, err)
 	require.NoError(c.tb, old.bus.Close())
 	delete(c.nodes, name)
-	return c.boot(name, old.Restarts+1, legacy, nil)
+	return c.boot(name, old.Restarts+1, legacy, old.change)
 }
 
 func (c *Cluster) record(node string, e engine.Event) {

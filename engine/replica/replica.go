@@ -126,6 +126,16 @@ func (r *Replica) Clock() clock.Clock {
 	return r.clock.Clone()
 }
 
+// Entry returns what is known of an actor's mutations, as a copy.
+func (r *Replica) Entry(a clock.Actor) clock.Entry {
+	return r.clock.Entry(a).Clone()
+}
+
+// Actors returns the actors of whose mutations any are known, in the order of their bytes.
+func (r *Replica) Actors() []clock.Actor {
+	return r.clock.Actors()
+}
+
 // ClockHash returns the hash of the clock. It remembers it until the clock changes, so that it counts as a call that writes.
 func (r *Replica) ClockHash() uint64 {
 	if r.hash == nil {

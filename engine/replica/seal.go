@@ -55,19 +55,19 @@ func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []string {
 	}
 	out := slices.Sorted(maps.Keys(keys))
 	for _, key := range out {
-		r.mutateAgain(key)
+		r.mutateAgain(key, r.isLost)
 	}
 	return out
 }
 
-// mutateAgain gives the lost versions of the key dots of this replica. If there are none, a dot without a version stands for what lost mutations have
-// removed.
-func (r *Replica) mutateAgain(key string) {
+// mutateAgain gives the versions whose dots are given up new dots, of this replica. If there are none, a dot without a version stands for what lost
+// mutations have removed.
+func (r *Replica) mutateAgain(key string, givenUp func(clock.Dot) bool) {
 	old, _ := r.objects.get(key)
 	next := Object{Context: old.Context}
 	var dots []clock.Dot
 	for _, v := range old.Versions {
-		if r.isLost(v.Dot) {
+		if givenUp(v.Dot) {
 			v.Dot = r.mint(key)
 			dots = append(dots, v.Dot)
 		}
@@ -138,6 +138,26 @@ func (r *Replica) isFromTheDead(p Packed) bool {
 func (r *Replica) isLost(d clock.Dot) bool {
 	e, dead := r.sealed[d.Actor]
 	return dead && !e.Has(d.Counter)
+}
+
+// Reassign makes the versions that a dead actor wrote again under the actor that writes here, for the keys that match, so that the dead one can be
+// retired though they stand. What another replica writes over them at the same time stands beside them. It returns the keys, sorted.
+func (r *Replica) Reassign(a clock.Actor, match func(key string) bool) []string {
+	if r.writers[a] == 0 {
+		return nil
+	}
+	isOf := func(d clock.Dot) bool { return d.Actor == a }
+	var keys []string
+	for key, versions := range r.All() {
+		if match(key) && slices.ContainsFunc(versions, func(v Version) bool { return isOf(v.Dot) }) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		r.mutateAgain(key, isOf)
+	}
+	return keys
 }
 
 // IsOver reports whether nothing is left of a dead actor here but its closed entry: no version that it wrote, and nothing that may still arrive. Once

@@ -1,0 +1,450 @@
+package engine
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/kvnode/kvnode/clock"
+)
+
+// An incarnation that is gone for good leaves two things behind: its entry in every clock, and gaps in that entry, for mutations that died with it.
+// The smallest actor asks all members about such incarnations, in rounds.
+//
+//   - First they agree what of its mutations there are. When every known member is connected, reports the same entries and takes part in no transfer, a
+//     seal record in the catalogue says so, and every replica closes its entries (replica.Seal). Whoever agrees has fenced the incarnation: nothing that
+//     it sends is taken any more. Who turns up with more of its mutations all the same, as a member that was forgotten, makes them again.
+//   - Then, once no member has a version left that it wrote, the record says that it is over, and the clocks forget it (replica.Retire). The record
+//     stays, for members that were away, until maxRetired others have followed.
+
+const (
+	// maxClosing bounds the incarnations of one round.
+	maxClosing = 256
+	// maxRetired bounds the records of incarnations that are over.
+	maxRetired = 256
+)
+
+// sealRecord says which mutations of a dead incarnation count. Retired says that nothing of it is left.
+type sealRecord struct {
+	_       struct{} `cbor:",toarray"`
+	Actor   clock.Actor
+	Time    uint64 // unix milliseconds
+	Retired bool
+	Entries []sealEntry // those that are not empty, in the order of the partitions
+}
+
+// sealEntry is what counts in one partition: intervals of counters, as pairs of their ends.
+type sealEntry struct {
+	_     struct{} `cbor:",toarray"`
+	ID    partitionID
+	Known []uint64
+}
+
+// closingFrame asks about dead incarnations.
+type closingFrame struct {
+	_      struct{} `cbor:",toarray"`
+	Round  uint64
+	Actors []closingActor
+}
+
+// closingActor is one question: do you have just these entries (Digest), or, when Retire is set: is nothing left of it at your place?
+type closingActor struct {
+	_      struct{} `cbor:",toarray"`
+	Actor  clock.Actor
+	Digest uint64
+	Retire bool
+}
+
+// closingReplyFrame answers a closingFrame, question by question.
+type closingReplyFrame struct {
+	_      struct{} `cbor:",toarray"`
+	Round  uint64
+	Agreed []bool
+}
+
+// closing is what this node knows of dead incarnations besides the catalogue.
+type closing struct {
+	// gone is since when an incarnation is named in the clocks here and is nobody's.
+	gone map[clock.Actor]time.Time
+	// fenced are those to whose end this node has agreed.
+	fenced map[clock.Actor]struct{}
+	// sealed are those of which the catalogue has a record.
+	sealed map[clock.Actor]struct{}
+	// retired are those that were removed here.
+	retired map[clock.Actor]struct{}
+	// round is the last one that this node began, with the answers so far.
+	round   uint64
+	asked   []closingActor
+	answers map[clock.Actor][]bool
+}
+
+func newClosing() closing {
+	return closing{gone: map[clock.Actor]time.Time{}, fenced: map[clock.Actor]struct{}{}, sealed: map[clock.Actor]struct{}{}, retired: map[clock.Actor]struct{}{}}
+}
+
+// closeDead begins a round.
+func (c *Core) closeDead() {
+	c.noteGone()
+	c.closing.asked = nil
+	if !c.boot.ready || !c.smallestActor() || !c.allHere() {
+		return
+	}
+	c.dropOldSeals()
+	c.closing.round++
+	c.closing.answers = map[clock.Actor][]bool{}
+	for _, q := range c.closingQuestions() {
+		if c.agrees(q) {
+			c.closing.asked = append(c.closing.asked, q)
+		} else if q.Retire {
+			c.takeOverRecords(q.Actor)
+		}
+	}
+	if len(c.closing.asked) == 0 {
+		return
+	}
+	c.broadcast(c.codec.frame(frameClosing, closingFrame{Round: c.closing.round, Actors: c.closing.asked}))
+	c.concludeClosing()
+}
+
+// takeOverRecords makes the records of the catalogue that a dead incarnation wrote this one's, but for the bytes of modules, which are large and few.
+func (c *Core) takeOverRecords(a clock.Actor) {
+	p := c.space.catalogue
+	p.mu.Lock()
+	keys := p.rep.Reassign(a, func(key string) bool { return !strings.HasPrefix(key, keyModule) })
+	p.mu.Unlock()
+	if len(keys) > 0 {
+		c.space.touch(p)
+		c.changed(p, keys)
+	}
+}
+
+// noteGone keeps since when each incarnation that is named here is nobody's.
+func (c *Core) noteGone() {
+	named := map[clock.Actor]struct{}{}
+	for _, p := range c.everyPartition() {
+		p.mu.RLock()
+		for _, a := range p.rep.Actors() {
+			named[a] = struct{}{}
+		}
+		p.mu.RUnlock()
+	}
+	for _, s := range c.space.seals() {
+		named[s.Actor] = struct{}{}
+	}
+	live := c.liveActors()
+	for a := range named {
+		_, alive := live[a]
+		_, over := c.closing.retired[a]
+		switch since, noted := c.closing.gone[a]; {
+		case alive || over:
+			delete(c.closing.gone, a)
+		case !noted || since.After(c.now):
+			c.closing.gone[a] = c.now
+		}
+	}
+	maps.DeleteFunc(c.closing.gone, func(a clock.Actor, _ time.Time) bool {
+		_, still := named[a]
+		return !still
+	})
+}
+
+// liveActors are the incarnations that somebody is: this node, the connected, and the known members.
+func (c *Core) liveActors() map[clock.Actor]struct{} {
+	live := map[clock.Actor]struct{}{c.cfg.Actor: {}}
+	for a := range c.members.peers {
+		live[a] = struct{}{}
+	}
+	for _, a := range c.knownActors() {
+		live[a] = struct{}{}
+	}
+	return live
+}
+
+// allHere says whether every known member is connected, as the incarnation that is known.
+func (c *Core) allHere() bool {
+	return !slices.ContainsFunc(c.knownActors(), func(a clock.Actor) bool { return c.members.peers[a] == nil })
+}
+
+// closingQuestions are the next steps of the incarnations that have been gone for long enough.
+func (c *Core) closingQuestions() []closingActor {
+	var out []closingActor
+	for _, a := range slices.SortedFunc(maps.Keys(c.closing.gone), clock.Actor.Compare) {
+		if len(out) == maxClosing {
+			break
+		}
+		if c.now.Sub(c.closing.gone[a]) < c.cfg.CloseAfter {
+			continue
+		}
+		_, sealed := c.space.seal(a)
+		q := closingActor{Actor: a, Retire: sealed}
+		if !sealed {
+			q.Digest = c.entriesDigest(c.entriesOf(a))
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// entriesOf collects what this node has of an incarnation.
+func (c *Core) entriesOf(a clock.Actor) []sealEntry {
+	var out []sealEntry
+	for _, p := range c.everyPartition() {
+		p.mu.RLock()
+		e := p.rep.Entry(a)
+		p.mu.RUnlock()
+		if e.IsEmpty() {
+			continue
+		}
+		s := sealEntry{ID: p.id}
+		for _, iv := range e.Intervals() {
+			s.Known = append(s.Known, iv.Lo, iv.Hi)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (c *Core) entriesDigest(entries []sealEntry) uint64 {
+	return xxh3.Hash(c.codec.record(entries))
+}
+
+// entry returns what counts of the incarnation in a partition.
+func (s sealRecord) entry(id partitionID) clock.Entry {
+	var known clock.Clock
+	for _, e := range s.Entries {
+		if e.ID != id {
+			continue
+		}
+		for i := 0; i+1 < len(e.Known); i += 2 {
+			known.AddRange(s.Actor, e.Known[i], e.Known[i+1])
+		}
+	}
+	return known.Entry(s.Actor).Clone()
+}
+
+// agrees answers a question. Whoever agrees to a seal takes nothing from the incarnation any more.
+func (c *Core) agrees(q closingActor) bool {
+	_, alive := c.liveActors()[q.Actor]
+	if alive || !c.boot.ready || c.leaving != nil || len(c.repair.taking)+len(c.repair.serving) > 0 {
+		return false
+	}
+	if q.Retire {
+		return c.isOver(q.Actor)
+	}
+	if c.entriesDigest(c.entriesOf(q.Actor)) != q.Digest {
+		return false
+	}
+	c.closing.fenced[q.Actor] = struct{}{}
+	return true
+}
+
+// isOver says whether nothing is left here of an incarnation whose entries are closed.
+func (c *Core) isOver(a clock.Actor) bool {
+	return !slices.ContainsFunc(c.everyPartition(), func(p *partition) bool {
+		p.mu.RLock()
+		defer p.mu.RUnlock()
+		return !p.rep.IsOver(a)
+	})
+}
+
+// isFenced says whether nothing is taken from an incarnation any more.
+func (c *Core) isFenced(a clock.Actor) bool {
+	_, fenced := c.closing.fenced[a]
+	_, sealed := c.closing.sealed[a]
+	return fenced || sealed
+}
+
+func (c *Core) onClosing(from clock.Actor, f closingFrame) error {
+	reply := closingReplyFrame{Round: f.Round}
+	for _, q := range f.Actors[:min(len(f.Actors), maxClosing)] {
+		reply.Agreed = append(reply.Agreed, c.agrees(q))
+	}
+	c.send(from, LaneFast, c.codec.frame(frameClosingReply, reply))
+	return nil
+}
+
+func (c *Core) onClosingReply(from clock.Actor, f closingReplyFrame) error {
+	if f.Round != c.closing.round || len(f.Agreed) != len(c.closing.asked) || len(f.Agreed) == 0 {
+		return nil
+	}
+	c.closing.answers[from] = f.Agreed
+	c.concludeClosing()
+	return nil
+}
+
+// concludeClosing writes the records of a round to which all members have answered.
+func (c *Core) concludeClosing() {
+	missing := slices.ContainsFunc(c.members.sorted, func(p *peer) bool { return c.closing.answers[p.actor] == nil })
+	if missing || !c.allHere() {
+		return
+	}
+	asked := c.closing.asked
+	c.closing.asked = nil
+	for i, q := range asked {
+		unanimous := c.agrees(q)
+		for _, p := range c.members.sorted {
+			unanimous = unanimous && c.closing.answers[p.actor][i]
+		}
+		if unanimous {
+			c.writeSeal(q)
+		}
+	}
+}
+
+func (c *Core) writeSeal(q closingActor) {
+	rec, known := c.space.seal(q.Actor)
+	if !known {
+		rec = sealRecord{Actor: q.Actor, Entries: c.entriesOf(q.Actor)}
+	}
+	rec.Retired, rec.Time = q.Retire, uint64(c.now.UnixMilli())
+	_, events, err := c.putCatalogue(keySeal+q.Actor.String(), c.codec.record(rec), c.stamp())
+	c.report(events...)
+	if err != nil {
+		c.report(Event{Kind: EventError, Err: err})
+	}
+}
+
+// dropOldSeals deletes the oldest records of incarnations that are over, beyond the bound.
+func (c *Core) dropOldSeals() {
+	var over []sealRecord
+	for _, s := range c.space.seals() {
+		if s.Retired {
+			over = append(over, s)
+		}
+	}
+	if len(over) <= maxRetired {
+		return
+	}
+	slices.SortStableFunc(over, func(a, b sealRecord) int { return int(int64(a.Time) - int64(b.Time)) })
+	for _, s := range over[:len(over)-maxRetired] {
+		_, events, err := c.deleteCatalogue(keySeal+s.Actor.String(), c.stamp())
+		c.report(events...)
+		if err != nil {
+			c.report(Event{Kind: EventError, Err: err})
+		}
+	}
+}
+
+// noteSeals does what the records of dead incarnations say.
+func (c *Core) noteSeals() {
+	seals := c.space.seals()
+	if slices.ContainsFunc(seals, func(s sealRecord) bool { return s.Actor == c.cfg.Actor }) {
+		c.reincarnate()
+		return
+	}
+	c.learnSealed(seals)
+	for _, s := range seals {
+		if s.Retired {
+			c.retire(s)
+		} else {
+			c.seal(s)
+		}
+	}
+}
+
+// reincarnate ends an incarnation that the others have given up while it was away: the next one makes again what only this one had.
+func (c *Core) reincarnate() {
+	if c.stopped {
+		return
+	}
+	c.stopped = true
+	const reason = "the other members have closed this incarnation while it was away"
+	c.report(Event{Kind: EventRestart, Attrs: []slog.Attr{slog.String("reason", reason)}})
+	c.sayBye()
+	c.do(Restart{Reason: reason})
+}
+
+// seal closes the entries of a dead incarnation, also in tables that have come since.
+func (c *Core) seal(s sealRecord) {
+	keys := 0
+	for _, p := range c.everyPartition() {
+		p.mu.Lock()
+		again, err := p.rep.Seal(s.Actor, s.entry(p.id))
+		p.mu.Unlock()
+		if err != nil {
+			c.report(Event{Kind: EventError, Table: p.id.Table, Err: err})
+		}
+		if len(again) > 0 {
+			keys += len(again)
+			c.space.touch(p)
+			c.changed(p, again)
+		}
+	}
+	if keys > 0 {
+		c.report(Event{Kind: EventRestored, Peer: s.Actor.Short(), Attrs: []slog.Attr{slog.Int("keys", keys)}})
+	}
+}
+
+// retire removes what is left of a dead incarnation. A node that has served while it was away from the agreement, and shows versions that all others
+// know to be replaced, catches up before it serves again.
+func (c *Core) retire(s sealRecord) {
+	if _, done := c.closing.retired[s.Actor]; done {
+		return
+	}
+	if c.boot.ready && c.hasVersionsOf(s.Actor) {
+		c.reincarnate()
+		return
+	}
+	c.seal(s) // makes again what does not count
+	c.closing.retired[s.Actor] = struct{}{}
+	c.members.former = slices.DeleteFunc(c.members.former, func(a clock.Actor) bool { return a == s.Actor })
+	c.space.setRetired(c.closing.retired)
+	for _, p := range c.everyPartition() {
+		p.mu.Lock()
+		changed := p.rep.Retire(s.Actor)
+		p.mu.Unlock()
+		c.changed(p, changed)
+	}
+}
+
+func (c *Core) hasVersionsOf(a clock.Actor) bool {
+	return slices.ContainsFunc(c.everyPartition(), func(p *partition) bool {
+		p.mu.RLock()
+		defer p.mu.RUnlock()
+		return p.rep.NumVersions(a) > 0
+	})
+}
+
+// learnSealed notes which incarnations have a record, and drops what is remembered of those whose record is gone.
+func (c *Core) learnSealed(seals []sealRecord) {
+	kept := map[clock.Actor]struct{}{}
+	for _, s := range seals {
+		kept[s.Actor] = struct{}{}
+		delete(c.closing.fenced, s.Actor) // the record fences it from now on
+	}
+	c.closing.sealed = kept
+	before := len(c.closing.retired)
+	maps.DeleteFunc(c.closing.retired, func(a clock.Actor, _ struct{}) bool {
+		_, still := kept[a]
+		return !still
+	})
+	if len(c.closing.retired) < before {
+		c.space.setRetired(c.closing.retired)
+	}
+}
+
+// parseClock reads a peer's clock, without the incarnations that are over here.
+func (c *Core) parseClock(b []byte) (clock.Clock, error) {
+	out, rest, err := clock.ParseClock(b)
+	switch {
+	case err != nil:
+		return clock.Clock{}, err
+	case len(rest) > 0:
+		return clock.Clock{}, errors.Join(errFrame, errors.New("bytes after a clock"))
+	}
+	c.dropRetired(&out)
+	return out, nil
+}
+
+func (c *Core) dropRetired(k *clock.Clock) {
+	for _, a := range k.Actors() {
+		if _, over := c.closing.retired[a]; over {
+			k.Drop(a)
+		}
+	}
+}
