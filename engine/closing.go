@@ -11,6 +11,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
 )
 
 // An incarnation that is gone for good leaves two things behind: its entry in every clock, and gaps in that entry, for mutations that died with it.
@@ -23,6 +24,8 @@ import (
 //     stays, for members that were away, until maxRetired others have followed.
 
 const (
+	// closingRounds is how many rounds there are in the time for which an incarnation must have been gone.
+	closingRounds = 6
 	// maxClosing bounds the incarnations of one round.
 	maxClosing = 256
 	// maxRetired bounds the records of incarnations that are over.
@@ -115,12 +118,30 @@ func (c *Core) closeDead() {
 func (c *Core) takeOverRecords(a clock.Actor) {
 	p := c.space.catalogue
 	p.mu.Lock()
-	keys := p.rep.Reassign(a, func(key string) bool { return !strings.HasPrefix(key, keyModule) })
+	again := p.rep.Reassign(a, func(key string) bool { return !strings.HasPrefix(key, keyModule) })
 	p.mu.Unlock()
-	if len(keys) > 0 {
-		c.space.touch(p)
-		c.changed(p, keys)
+	c.madeAgain(p, again)
+}
+
+// MadeAgain is mutations of a key of a table that a node has made again, because they were of a closed incarnation.
+type MadeAgain struct {
+	Table string
+	Epoch uint64
+	replica.Again
+}
+
+// madeAgain sends what a replica has made again.
+func (c *Core) madeAgain(p *partition, again []replica.Again) {
+	if len(again) == 0 {
+		return
 	}
+	keys := make([]string, len(again))
+	for i, m := range again {
+		keys[i] = m.Key
+		c.again = append(c.again, MadeAgain{Table: p.id.Table, Epoch: p.id.Epoch, Again: m})
+	}
+	c.space.touch(p)
+	c.changed(p, keys)
 }
 
 // noteGone keeps since when each incarnation that is named here is nobody's.
@@ -369,11 +390,8 @@ func (c *Core) seal(s sealRecord) {
 		if err != nil {
 			c.report(Event{Kind: EventError, Table: p.id.Table, Err: err})
 		}
-		if len(again) > 0 {
-			keys += len(again)
-			c.space.touch(p)
-			c.changed(p, again)
-		}
+		keys += len(again)
+		c.madeAgain(p, again)
 	}
 	if keys > 0 {
 		c.report(Event{Kind: EventRestored, Peer: s.Actor.Short(), Attrs: []slog.Attr{slog.Int("keys", keys)}})
@@ -392,6 +410,7 @@ func (c *Core) retire(s sealRecord) {
 	}
 	c.seal(s) // makes again what does not count
 	c.closing.retired[s.Actor] = struct{}{}
+	c.report(Event{Kind: EventRetired, Peer: s.Actor.Short()})
 	c.members.former = slices.DeleteFunc(c.members.former, func(a clock.Actor) bool { return a == s.Actor })
 	c.space.setRetired(c.closing.retired)
 	for _, p := range c.everyPartition() {
@@ -416,6 +435,9 @@ func (c *Core) learnSealed(seals []sealRecord) {
 	for _, s := range seals {
 		kept[s.Actor] = struct{}{}
 		delete(c.closing.fenced, s.Actor) // the record fences it from now on
+		if _, known := c.closing.sealed[s.Actor]; !known {
+			c.report(Event{Kind: EventClosed, Peer: s.Actor.Short()})
+		}
 	}
 	c.closing.sealed = kept
 	before := len(c.closing.retired)

@@ -27,7 +27,8 @@ type Core struct {
 	started time.Time
 	lastTick,
 	nextHello,
-	nextSweep time.Time
+	nextSweep,
+	nextClosing time.Time
 	out []Effect
 
 	members  membership
@@ -39,6 +40,8 @@ type Core struct {
 	cases    cases
 	leaving  *leaving
 	closing  closing
+	// again is what the last step made again.
+	again []MadeAgain
 	// stopped says that this incarnation is over: another live node has its name, or the others have closed it.
 	stopped bool
 
@@ -99,7 +102,7 @@ func (c *Core) handOver() *Legacy {
 
 // Step takes events in order, at one moment of time, and returns what is to be done, in order.
 func (c *Core) Step(now time.Time, events ...Input) []Effect {
-	c.now = now
+	c.now, c.again = now, nil
 	if c.started.IsZero() {
 		c.start()
 	}
@@ -144,6 +147,9 @@ func (c *Core) tick() {
 		c.nextSweep = c.now.Add(sweepInterval)
 		c.sweepQuarantines()
 		c.forgetAbsent()
+	}
+	if !c.now.Before(c.nextClosing) {
+		c.nextClosing = c.now.Add(c.cfg.CloseAfter / closingRounds)
 		c.closeDead()
 	}
 	c.collect()

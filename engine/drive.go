@@ -111,6 +111,9 @@ func (p *parking) Err() error {
 	return nil
 }
 
+// MadeAgain returns what the last Step made again of closed incarnations' mutations.
+func (d *Driver) MadeAgain() []MadeAgain { return d.engine.core.again }
+
 // Judge runs a handler and returns its outcome, which the caller steps when the run would have ended.
 func (d *Driver) Judge(job Job) Input {
 	d.collect(nil)
@@ -162,7 +165,9 @@ type Held struct {
 	// Known is what a write without a context covers.
 	Known clock.Context
 
-	clock clock.Clock
+	clock   clock.Clock
+	retired func(clock.Actor) bool
+	lost    func(clock.Dot) bool
 }
 
 // Held reads one key, whether the node is ready or not. ErrNoTable when there is no such table.
@@ -174,11 +179,25 @@ func (d *Driver) Held(table, key string) (Held, error) {
 	p := t.partition(key)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return Held{Epoch: t.epoch, Versions: p.rep.Get(key), Known: p.rep.Context(key), clock: p.rep.Clock()}, nil
+	lost := func(dot clock.Dot) bool {
+		rec, sealed := d.engine.core.space.seal(dot.Actor)
+		return sealed && !rec.entry(p.id).Has(dot.Counter)
+	}
+	return Held{Epoch: t.epoch, Versions: p.rep.Get(key), Known: p.rep.Context(key), clock: p.rep.Clock(), retired: d.engine.core.space.isRetired, lost: lost}, nil
 }
 
-// Has says whether the node knows a mutation of the key: it arrived here, or something that succeeds it.
-func (h Held) Has(dot clock.Dot) bool { return h.clock.Has(dot) || h.Known.Covers(dot) }
+// Has says whether the node knows a mutation of the key: it arrived here, or something that succeeds it, or its incarnation is over, and with it all that
+// it has written that counts.
+func (h Held) Has(dot clock.Dot) bool {
+	return !h.lost(dot) && (h.clock.Has(dot) || h.Known.Covers(dot) || h.retired(dot.Actor))
+}
+
+// Lost says whether all members have agreed, as far as the node knows, that a mutation of a dead incarnation does not count: nobody had it, or whoever
+// had it has made it again.
+func (h Held) Lost(dot clock.Dot) bool { return h.lost(dot) }
+
+// Over says whether the mutation is of an incarnation of which nothing is left anywhere, as far as the node knows: something succeeds it at every member.
+func (h Held) Over(dot clock.Dot) bool { return h.retired(dot.Actor) }
 
 // Made counts the mutations of the key's partition that an actor is known to have made without a gap.
 func (h Held) Made(by clock.Actor) uint64 { return h.clock.Base(by) }

@@ -22,6 +22,8 @@ const (
 	EventRepaired        EventKind = "replica repaired"
 	EventAlarm           EventKind = "alarm"
 	EventNameTaken       EventKind = "name taken"
+	EventClosed          EventKind = "incarnation closed"
+	EventRetired         EventKind = "incarnation retired"
 	EventRestored        EventKind = "mutations of a closed incarnation made again"
 	EventError           EventKind = "error"
 )

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"time"
@@ -169,6 +170,8 @@ func (c *Core) onChunk(from clock.Actor, f chunkFrame) error {
 	}
 	done, err := c.takeChunk(t, f)
 	switch {
+	case errors.Is(err, replica.ErrStale): // an incarnation was closed meanwhile; the next round goes on from what is here by now
+		c.endTransfer(t, false)
 	case err != nil:
 		c.endTransfer(t, false)
 		return c.ownActor(err)

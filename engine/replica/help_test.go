@@ -89,7 +89,12 @@ func seal(t *testing.T, r *replica.Replica, a clock.Actor, e clock.Entry) []stri
 	t.Helper()
 	again, err := r.Seal(a, e)
 	require.NoError(t, err)
-	return again
+	var keys []string
+	for _, m := range again {
+		require.NotEmpty(t, m.Dots)
+		keys = append(keys, m.Key)
+	}
+	return keys
 }
 
 // transfer is one transfer that a test takes step by step.

@@ -14,13 +14,13 @@ import (
 // actor stop waiting for lost ones, and rumours of lost ones are dropped. A second seal of an actor changes nothing.
 //
 // A replica that does hold lost mutations, as that of a member which was forgotten and has come back, makes them again under its own actor: a value as
-// a version beside those that stand, and what a mutation removed as a mutation that removes it. Seal returns the keys of these, sorted.
+// a version beside those that stand, and what a mutation removed as a mutation that removes it. Seal returns these, sorted by key.
 //
 // A replica whose clock does not cover e yet, as that of a node which has just joined, closes the entry as soon as its clock does. Closing it earlier
 // would make the replica claim to have seen, and removed, versions that are still on their way to it.
 //
 // ErrOwnActor when the actor is the one that writes here: it must be replaced first, see Adopt.
-func (r *Replica) Seal(a clock.Actor, e clock.Entry) (again []string, err error) {
+func (r *Replica) Seal(a clock.Actor, e clock.Entry) (again []Again, err error) {
 	if a == r.self {
 		return nil, fmt.Errorf("seal: %w", ErrOwnActor)
 	}
@@ -36,8 +36,14 @@ func (r *Replica) Seal(a clock.Actor, e clock.Entry) (again []string, err error)
 	return again, nil
 }
 
-// putAgain makes the lost mutations of a dead actor again and returns their keys.
-func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []string {
+// Again is the mutations of one key that a replica has made again: they stand for those of a dead actor.
+type Again struct {
+	Key  string
+	Dots []clock.Dot
+}
+
+// putAgain makes the lost mutations of a dead actor again.
+func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []Again {
 	if len(lost) == 0 {
 		return nil
 	}
@@ -53,16 +59,20 @@ func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []string {
 			keys[key] = struct{}{}
 		}
 	}
-	out := slices.Sorted(maps.Keys(keys))
-	for _, key := range out {
-		r.mutateAgain(key, r.isLost)
+	return r.allAgain(slices.Sorted(maps.Keys(keys)), r.isLost)
+}
+
+func (r *Replica) allAgain(keys []string, givenUp func(clock.Dot) bool) []Again {
+	out := make([]Again, 0, len(keys))
+	for _, key := range keys {
+		out = append(out, Again{Key: key, Dots: r.mutateAgain(key, givenUp)})
 	}
 	return out
 }
 
 // mutateAgain gives the versions whose dots are given up new dots, of this replica. If there are none, a dot without a version stands for what lost
 // mutations have removed.
-func (r *Replica) mutateAgain(key string, givenUp func(clock.Dot) bool) {
+func (r *Replica) mutateAgain(key string, givenUp func(clock.Dot) bool) []clock.Dot {
 	old, _ := r.objects.get(key)
 	next := Object{Context: old.Context}
 	var dots []clock.Dot
@@ -80,6 +90,7 @@ func (r *Replica) mutateAgain(key string, givenUp func(clock.Dot) bool) {
 	for _, d := range dots {
 		r.outbox.wrote(key, d, false)
 	}
+	return dots
 }
 
 // mint returns the next dot of this replica, for a mutation of the key.
@@ -141,8 +152,8 @@ func (r *Replica) isLost(d clock.Dot) bool {
 }
 
 // Reassign makes the versions that a dead actor wrote again under the actor that writes here, for the keys that match, so that the dead one can be
-// retired though they stand. What another replica writes over them at the same time stands beside them. It returns the keys, sorted.
-func (r *Replica) Reassign(a clock.Actor, match func(key string) bool) []string {
+// retired though they stand. What another replica writes over them at the same time stands beside them. It returns them sorted by key.
+func (r *Replica) Reassign(a clock.Actor, match func(key string) bool) []Again {
 	if r.writers[a] == 0 {
 		return nil
 	}
@@ -154,10 +165,7 @@ func (r *Replica) Reassign(a clock.Actor, match func(key string) bool) []string 
 		}
 	}
 	slices.Sort(keys)
-	for _, key := range keys {
-		r.mutateAgain(key, isOf)
-	}
-	return keys
+	return r.allAgain(keys, isOf)
 }
 
 // IsOver reports whether nothing is left of a dead actor here but its closed entry: no version that it wrote, and nothing that may still arrive. Once

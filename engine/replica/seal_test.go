@@ -62,7 +62,7 @@ func TestMutationInsideAClosedGapIsMadeAgain(t *testing.T) {
 	put(t, dead, "k", "v")
 	send(t, dead, a, back)
 	agreed := a.Clock().Entry(actor(1)).Clone()
-	require.NotZero(t, len(agreed.Ext))
+	require.NotEmpty(t, agreed.Ext)
 	seal(t, a, actor(1), agreed)
 	require.Equal(t, []string{"gap"}, seal(t, back, actor(1), agreed))
 	send(t, back, a)

@@ -21,6 +21,10 @@ type Event struct {
 	Past    Set
 	Deleted bool
 	Value   string
+	// Lost says that the write does not count any more: those who had it have made it again, if anybody had.
+	Lost bool
+	// Over says that every node knows a write that succeeds it, so that a node need not know it any more.
+	Over bool
 }
 
 // Story is all writes of one key, in the order in which they happened. ID names the key. Not safe for concurrent use.
@@ -63,6 +67,17 @@ func (s *Story[K]) Shown(known Set) []*Event {
 	for _, i := range all {
 		if e := s.Events[i]; !succeeded.Has(i) && !e.Deleted {
 			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// Settled returns the writes that are lost or over: a node that knows what came after them need not know these.
+func (s *Story[K]) Settled() Set {
+	var out Set
+	for i, e := range s.Events {
+		if e.Lost || e.Over {
+			out = out.With(i)
 		}
 	}
 	return out

@@ -82,3 +82,9 @@ func TestHistoriesKeepOneStoryForEachKey(t *testing.T) {
 	require.Len(t, h.Story("a").Events, 1)
 	require.Empty(t, h.Story("b").Events)
 }
+
+func TestWithoutLeavesTheSetAsItWas(t *testing.T) {
+	s := setOf(1, 70, 130)
+	require.Equal(t, []int{1, 130}, s.Without(setOf(70, 5)).Events())
+	require.Equal(t, []int{1, 70, 130}, s.Events())
+}

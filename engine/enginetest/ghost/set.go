@@ -1,6 +1,9 @@
 package ghost
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Set is a set of events of one story, by their indices. It is never changed once made, so that it can be shared. The zero value is empty.
 type Set []uint64
@@ -31,6 +34,15 @@ func (s Set) With(event int) Set {
 	out := make(Set, max(len(s), event/64+1))
 	copy(out, s)
 	out[event/64] |= 1 << (event % 64)
+	return out
+}
+
+// Without returns the events that are not in other.
+func (s Set) Without(other Set) Set {
+	out := slices.Clone(s)
+	for i := range min(len(s), len(other)) {
+		out[i] &^= other[i]
+	}
 	return out
 }
 

@@ -66,6 +66,7 @@ func (n *node) boot(legacy *engine.Legacy) {
 	n.life++
 	cfg := engine.DefaultConfig()
 	cfg.Name, cfg.Actor, cfg.Restarts, cfg.Legacy = n.name, n.actor, n.restarts, legacy
+	cfg.CloseAfter = n.w.weather.closeAfter
 	cfg.ExpectPeers = legacy != nil || len(n.w.nodes) > 1
 	cfg.Now, cfg.Random = n.clock, rand.New(rand.NewPCG(n.w.rand.Uint64(), 1))
 	cfg.Events = func(e engine.Event) { n.raised = append(n.raised, e) }
@@ -176,6 +177,7 @@ func (n *node) step(in ...engine.Input) {
 	}
 	n.catalogue = n.driver.Mark("", "")
 	effects := n.driver.Step(n.clock(), in...)
+	n.again(n.driver.MadeAgain())
 	n.observe()
 	n.hear()
 	n.beginWaits()
@@ -246,6 +248,7 @@ func (n *node) closeInOrder() {
 	if err != nil {
 		n.w.fail("close %s: %w", n.name, err)
 	}
+	n.again(n.driver.MadeAgain())
 	n.observe()
 	n.hear()
 	for _, e := range effects {

@@ -55,19 +55,59 @@ func (n *node) check(at place) {
 func (n *node) learn(s *story, held engine.Held) {
 	known := n.known[s.ID]
 	for i, e := range s.Events {
+		e.Lost, e.Over = e.Lost || held.Lost(e.Dot), e.Over || held.Over(e.Dot)
 		switch has := held.Has(e.Dot); {
+		case known.Has(i) && !has && e.Lost:
+			known = known.Without(ghost.Set{}.With(i))
 		case known.Has(i) && !has:
 			n.w.fail("%s forgot of %v write %v", n.name, s.ID, e.Dot)
-		case has && !known.Has(i):
+		case has && !known.Has(i) && !held.Over(e.Dot):
 			known = known.With(i)
 		}
 	}
+	n.known[s.ID] = known
 	for i, e := range s.Events {
-		if known.Has(i) && !known.Covers(e.Past) {
+		if known.Has(i) && !n.knows(s.ID, e.Past) {
 			n.w.fail("%s knows of %v write %v, and not all that it replaced", n.name, s.ID, e.Dot)
 		}
 	}
-	n.known[s.ID] = known
+}
+
+// knows reports whether the node knows these writes, but for those that nobody has to know any more.
+func (n *node) knows(id storyID, events ghost.Set) bool {
+	return n.known[id].And(n.w.stories.Story(id).Settled()).Covers(events)
+}
+
+// again tells the oracle what the node has made again: new writes of what it shows, and of what it had seen replaced.
+func (n *node) again(made []engine.MadeAgain) {
+	for _, m := range made {
+		held, err := n.driver.Held(m.Table, m.Key)
+		if m.Table == "" || err != nil || held.Epoch != m.Epoch {
+			continue
+		}
+		n.w.counts["made again"] += len(m.Dots)
+		s := n.w.stories.Story(storyID{m.Table, m.Epoch, m.Key})
+		past := n.replaced(s, held)
+		for _, dot := range m.Dots {
+			e := ghost.Event{Dot: dot, Past: past, Deleted: true}
+			if at := slices.IndexFunc(held.Versions, func(v replica.Version) bool { return v.Dot == dot }); at >= 0 {
+				e.Deleted, e.Value = false, string(held.Versions[at].Value)
+			}
+			s.Add(e)
+		}
+	}
+}
+
+// replaced returns the writes that the node knows and that do not stand there, or do not count any more.
+func (n *node) replaced(s *story, held engine.Held) ghost.Set {
+	known := n.known[s.ID]
+	out := known
+	for _, e := range s.Shown(known) {
+		if e.Lost = e.Lost || held.Lost(e.Dot); !e.Lost {
+			out = out.Without(ghost.Set{}.With(e.Index))
+		}
+	}
+	return out
 }
 
 // acknowledged checks that those who are said to have a write do have it, and remembers who they are.
@@ -135,7 +175,7 @@ func (n *node) checkMirrored() {
 func (n *node) isMirroredBy(peer *node) bool {
 	for id, known := range n.known {
 		epoch, _ := peer.driver.TableEpoch(id.table)
-		if epoch <= id.epoch && id.epoch == n.epochs[id.table] && !peer.known[id].Covers(known) {
+		if epoch <= id.epoch && id.epoch == n.epochs[id.table] && !peer.knows(id, known) {
 			return false
 		}
 	}

@@ -30,7 +30,7 @@ func (n *node) becomesReady(e engine.Event) {
 		if epoch, _ := n.driver.TableEpoch(id.table); epoch > id.epoch {
 			continue
 		}
-		if !n.known[id].Covers(known) {
+		if !n.knows(id, known) {
 			n.w.fail("%s is ready, and lacks writes of %v that %s had when it booted", n.name, id, name)
 		}
 	}

@@ -8,6 +8,8 @@ type weather struct {
 	latency, jitter, straggle time.Duration
 	// loss and twice are the chances of each frame to get lost, or to arrive twice.
 	loss, twice float64
+	// closeAfter is how long an incarnation must have been gone before the members agree on what it left.
+	closeAfter time.Duration
 	// skew bounds the error of the nodes' clocks.
 	skew time.Duration
 	// exit makes nodes end their process on a trap where others restart in place.
@@ -43,6 +45,7 @@ func drawWeather(w *world, faults Faults) (weather, time.Duration) {
 		bulky: w.chance(0.15), oneSecret: w.chance(0.5), oneWay: 0.3,
 		calls: pick(w, []time.Duration{20 * time.Millisecond, 60 * time.Millisecond, 250 * time.Millisecond}),
 		drops: true, handlers: true, traps: true,
+		closeAfter: pick(w, []time.Duration{2 * time.Second, 5 * time.Second, time.Minute}),
 	}
 	if w.chance(0.05) { // long enough for quarantines to be lifted, and for restarts to be forgotten
 		length, v.calls = 150*time.Second, 250*time.Millisecond
