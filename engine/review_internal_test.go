@@ -133,6 +133,14 @@ func judging(effects []Effect) (jobs []Job) {
 // trapUnderWay returns a node whose module has used up its restarts, and a job of it that has not ended.
 func trapUnderWay(t *testing.T) (*solo, Job) {
 	t.Helper()
+	return trapAfter(t, func(i int) quarantineRecord {
+		return quarantineRecord{Who: "a", Actor: clock.ActorFrom([16]byte{byte(i + 2)})} // earlier incarnations of this node
+	})
+}
+
+// trapAfter returns a node on which a job has not ended, and three records of traps that members wanted to restart for.
+func trapAfter(t *testing.T, who func(i int) quarantineRecord) (*solo, Job) {
+	t.Helper()
 	s := newSolo(t)
 	s.create("carts")
 	s.install("carts", "old")
@@ -142,7 +150,9 @@ func trapUnderWay(t *testing.T) (*solo, Job) {
 	for i := range maxRestarts {
 		spent := jobs[0]
 		spent.key = "spent" + strconv.Itoa(i)
-		_, err := s.core().quarantine(spent, "unreachable", true)
+		rec := s.core().quarantineOf(spent, "unreachable", true)
+		rec.Who, rec.Actor = who(i).Who, who(i).Actor
+		_, _, err := s.core().putCatalogue(quarantineKey(spent), s.core().codec.record(rec), s.core().stamp())
 		require.NoError(t, err)
 	}
 	s.step()
@@ -163,6 +173,14 @@ func TestTrapOfTheRecordInForceDisablesIt(t *testing.T) {
 	s, job := trapUnderWay(t)
 	s.step(judged{job: job, err: &Trap{Reason: "unreachable"}})
 	require.True(t, s.active().Disabled)
+}
+
+func TestTrapWhileMembersDecideWhoRestartsDoesNotDisable(t *testing.T) {
+	s, job := trapAfter(t, func(i int) quarantineRecord {
+		return quarantineRecord{Who: "b", Actor: clock.ActorFrom([16]byte{byte(i + 2)})} // of these, those that stay will say so
+	})
+	s.step(judged{job: job, err: &Trap{Reason: "unreachable"}})
+	require.False(t, s.active().Disabled)
 }
 
 func TestLateTrapOfAnOldRecordDoesNotDisableTheNewOne(t *testing.T) {

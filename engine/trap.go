@@ -56,8 +56,9 @@ func (c *Core) trapped(job Job, reason string, merging bool) {
 	if _, already := c.space.quarantined(job); already || !c.current(job) {
 		return
 	}
+	calm := c.leaving == nil && !c.anyRestarting() // then every restart that is counted took place: who trapped as well, and stayed, has said so
 	spent := c.restartsOf(job) >= maxRestarts
-	restart := merging && !spent && c.leaving == nil && !c.anyRestarting()
+	restart := merging && calm && !spent
 	dot, err := c.quarantine(job, reason, restart)
 	if err != nil {
 		c.report(Event{Kind: EventError, Table: job.t.name, Key: job.key, Err: err})
@@ -67,7 +68,7 @@ func (c *Core) trapped(job Job, reason string, merging bool) {
 		Kind: EventTrap, Table: job.t.name, Key: job.key,
 		Attrs: []slog.Attr{slog.String("reason", reason), slog.Bool("restart", restart), slog.String("plugin", job.handler.Plugin)},
 	})
-	if merging && spent && job.handler.SHA256 != "" {
+	if merging && calm && spent && job.handler.SHA256 != "" {
 		c.disable(job)
 	}
 	if restart {
