@@ -231,7 +231,7 @@ func (e *Engine) abandon() {
 	for _, p := range sortedPartitions(maps.Keys(e.core.waiters)) {
 		for _, w := range e.core.waiters[p] {
 			if !w.over {
-				w.end(1, fmt.Errorf("%w while the write waited; it is applied here", ErrClosed))
+				w.end(1, fmt.Errorf("%w: %w", ErrNotAcknowledged, ErrClosed))
 			}
 		}
 	}

@@ -44,9 +44,11 @@ var (
 // Errors about the cluster's state. Nothing was applied unless the comment says so; trying again may help.
 var (
 	ErrNotReady = errors.New("node not ready: it is still catching up with its peers, try again")
-	ErrClosed   = errors.New("node closed")
+	// ErrClosed means that the node has ended, or goes down for a restart.
+	ErrClosed   = errors.New("node closed: try again when it has restarted, or at another node")
 	ErrNoQuorum = errors.New("no quorum: a majority of the known members is not reachable; nothing was written")
-	// ErrNotAcknowledged means that the write is applied here and may spread, but the asked number of nodes has not confirmed it in time.
+	// ErrNotAcknowledged means that the write is applied here and may spread, but the asked number of nodes has not confirmed it in time. With
+	// ErrClosed or a context's error in its chain, that is why nobody waited longer.
 	ErrNotAcknowledged = errors.New("not acknowledged in time: written here, it may still spread")
 	// ErrOverloaded ends a watch whose reader does not keep up, and refuses work beyond a bound.
 	ErrOverloaded = errors.New("overloaded")

@@ -311,3 +311,13 @@ func listed(j *journal) (ids []string) {
 	}
 	return ids
 }
+
+func TestWriterThatWaitsWhenItsNodeEndsIsToldThatItsWriteIsApplied(t *testing.T) {
+	s := newSolo(t)
+	var outcome error
+	s.step(await{&waiter{level: AckOne, deadline: s.now.Add(time.Minute), dots: []waitDot{{p: s.core().space.catalogue}}, done: func(_ int, err error) { outcome = err }}})
+	_, _, err := s.d.Close(s.now)
+	require.NoError(t, err)
+	require.ErrorIs(t, outcome, ErrClosed)
+	require.ErrorIs(t, outcome, ErrNotAcknowledged)
+}

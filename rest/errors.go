@@ -51,7 +51,7 @@ type Problem struct {
 	Exit int
 }
 
-// Problems returns the error table. Where an error matches two rows, the first counts.
+// Problems returns the error table. Where an error matches two rows, the first counts: that a write is applied comes before why nobody confirmed it.
 func Problems() []Problem {
 	return []Problem{
 		{engine.ErrBadTableName, "bad_table_name", http.StatusBadRequest, ExitUsage},
@@ -75,10 +75,10 @@ func Problems() []Problem {
 		{engine.ErrConflict, "conflict", http.StatusPreconditionFailed, ExitConflict},
 		{engine.ErrTooManySiblings, "too_many_siblings", http.StatusConflict, ExitConflict},
 
+		{engine.ErrNotAcknowledged, "not_acknowledged", http.StatusGatewayTimeout, ExitUnavailable},
 		{engine.ErrNotReady, "not_ready", http.StatusServiceUnavailable, ExitUnavailable},
 		{engine.ErrClosed, "closed", http.StatusServiceUnavailable, ExitUnavailable},
 		{engine.ErrNoQuorum, "no_quorum", http.StatusServiceUnavailable, ExitUnavailable},
-		{engine.ErrNotAcknowledged, "not_acknowledged", http.StatusGatewayTimeout, ExitUnavailable},
 		{engine.ErrOverloaded, "overloaded", http.StatusServiceUnavailable, ExitUnavailable},
 		{engine.ErrNameTaken, "name_taken", http.StatusConflict, ExitConflict},
 

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"context"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -114,6 +115,13 @@ func TestAnUnknownErrorIsInternal(t *testing.T) {
 	require.Equal(t, rest.ErrInternal, p.Err)
 	require.Equal(t, http.StatusInternalServerError, p.Status)
 	require.Equal(t, rest.ExitError, p.Exit)
+}
+
+func TestAWriteThatIsAppliedIsNeverSaidToBeRefused(t *testing.T) {
+	t.Parallel()
+	for _, why := range []error{engine.ErrClosed, context.Canceled, context.DeadlineExceeded} {
+		require.Equal(t, engine.ErrNotAcknowledged, rest.ProblemOf(fmt.Errorf("%w: %w", engine.ErrNotAcknowledged, why)).Err)
+	}
 }
 
 func TestTheDocumentListsExactlyTheCodesOfTheTable(t *testing.T) {
