@@ -32,6 +32,9 @@ type beatFrame struct {
 // sayHello tells everyone that this node lives, and how far it is.
 func (c *Core) sayHello() {
 	c.nextHello = c.now.Add(c.cfg.HelloInterval)
+	if c.leaving != nil && c.leaving.gone {
+		return // it has said goodbye
+	}
 	h := c.hello()
 	news := h
 	news.Uptime, news.Sequence = 0, 0

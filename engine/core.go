@@ -39,6 +39,8 @@ type Core struct {
 	boot     boot
 	cases    cases
 	leaving  *leaving
+	// sealed says that this node goes down and takes nothing any more. It is set by the step and read under the lock of a write's partitions.
+	sealed atomic.Bool
 	closing  closing
 	// again is what the last step made again.
 	again []MadeAgain

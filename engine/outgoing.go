@@ -113,7 +113,7 @@ func (c *Core) onMutations(from clock.Actor, f mutationsFrame) error {
 		if err := c.applyGroup(g); err != nil {
 			ack.Skipped = append(ack.Skipped, i)
 			c.report(Event{Kind: EventError, Table: g.ID.Table, Peer: from.Short(), Err: err})
-		} else if c.space.find(g.ID) == nil {
+		} else if p := c.space.find(g.ID); p == nil || c.isSealed(p) {
 			ack.Skipped = append(ack.Skipped, i)
 		}
 	}
@@ -121,10 +121,10 @@ func (c *Core) onMutations(from clock.Actor, f mutationsFrame) error {
 	return nil
 }
 
-// applyGroup receives one partition's objects. Frames of unknown tables are dropped and repaired later.
+// applyGroup receives one partition's objects. What cannot be taken now is dropped and repaired later.
 func (c *Core) applyGroup(g mutationGroup) error {
 	p := c.space.find(g.ID)
-	if p == nil {
+	if p == nil || c.isSealed(p) {
 		return nil
 	}
 	delta, err := replica.ParseDelta(g.Delta)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -28,6 +29,8 @@ type leaving struct {
 	reason   string
 	told     bool
 	deadline time.Time
+	// gone says that the node has said goodbye, and waits to be closed.
+	gone bool
 }
 
 func asTrap(err error) (*Trap, bool) {
@@ -136,25 +139,29 @@ func (c *Core) leave(job Job, reason string, dot waitDot) {
 // checkLeaving goes down once the members know why. The end of the process needs a ready peer that has everything this node has.
 func (c *Core) checkLeaving() {
 	l := c.leaving
-	if l == nil || !l.told {
+	if l == nil || !l.told || l.gone {
 		return
 	}
 	if c.rivalRestarts() {
 		c.stay()
 		return
 	}
-	exit := c.cfg.OnTrap == ExitProcess
-	if exit && !c.mirrored() {
-		if c.now.Before(l.deadline) {
-			return
-		}
-		exit = false
+	exit := c.cfg.OnTrap == ExitProcess && !c.space.holdsLocal() // nobody else has what is in local tables
+	if exit && c.now.Before(l.deadline) && !c.mirrored() {
+		return
 	}
+	c.goDown(exit && c.mirrored())
+}
+
+// goDown ends this incarnation: it takes no writes, and says no more. Until it is closed it can still be read.
+func (c *Core) goDown(exit bool) {
+	l := c.leaving
+	l.gone = true
+	c.sealed.Store(true)
 	c.journal.note(Conflict{ID: l.job.conflict(), Restarted: c.cfg.Name})
 	c.report(Event{Kind: EventRestart, Table: l.job.t.name, Key: l.job.key, Attrs: []slog.Attr{slog.String("reason", l.reason)}})
 	c.sayBye()
 	c.do(Restart{Reason: l.reason, Exit: exit})
-	l.told = false
 }
 
 // rivalRestarts says whether a member that trapped at the same moment goes down instead: one that is down already, or else the one with the smallest
@@ -177,6 +184,7 @@ func (c *Core) rivalRestarts() bool {
 func (c *Core) stay() {
 	job, reason := c.leaving.job, c.leaving.reason
 	c.leaving = nil
+	c.sealed.Store(false)
 	c.nextHello = c.now
 	_, events, err := c.decideCatalogue(quarantineKey(job), c.stamp(), func(held []replica.Version) ([]byte, error) {
 		for _, v := range held {
@@ -192,16 +200,30 @@ func (c *Core) stay() {
 	}
 }
 
-// mirrored says whether a ready peer that is not itself going down has this node's full clock.
+// mirrored says whether a ready peer that is not itself going down has all that this node has. From now on nothing is added to that, from no client
+// and no peer, or it would never be so while writes rain. A write that is under way holds its partition's lock: it is in.
 func (c *Core) mirrored() bool {
-	if c.space.holdsLocal() {
-		return false // nobody else has those
-	}
+	c.sealed.Store(true)
+	c.syncSoon()
 	ours := c.digests()
 	return slices.ContainsFunc(c.members.sorted, func(p *peer) bool {
-		return p.hello.Ready && !p.hello.Leaving && slices.Equal(ours, p.hello.Tables)
+		return p.hello.Ready && !p.hello.Leaving && (slices.Equal(ours, p.hello.Tables) || c.hasAll(p.actor))
 	})
 }
+
+// hasAll says whether a member is known to have all that this node has.
+func (c *Core) hasAll(member clock.Actor) bool {
+	return !slices.ContainsFunc(c.everyPartition(), func(p *partition) bool { return !p.isCoveredBy(member) })
+}
+
+func (p *partition) isCoveredBy(member clock.Actor) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.rep.Covers(member, p.rep.Clock())
+}
+
+// isSealed says whether a partition takes nothing any more. The catalogue does to the end: it says who else restarts.
+func (c *Core) isSealed(p *partition) bool { return c.sealed.Load() && p != c.space.catalogue }
 
 // noteQuarantines remembers when this node learned of each quarantine. What it learns while it catches up may be older: it is dated by the record
 // itself if that says that it is much older; clocks may differ by less.

@@ -133,6 +133,9 @@ func (c *Core) apply(t *table, ws []replica.Write) ([]replica.Written, error) {
 	if parts[0].rep.Self() != c.cfg.Actor {
 		return nil, ErrClosed // a later incarnation has taken the replicas over
 	}
+	if c.sealed.Load() {
+		return nil, ErrClosed // it goes down; a peer may have been asked whether it has all that is here
+	}
 	now := clock.TimestampOf(c.cfg.Now())
 	for i := range ws {
 		ws[i].Now = now

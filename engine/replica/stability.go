@@ -33,6 +33,18 @@ func (r *Replica) Knows(member clock.Actor, d clock.Dot) bool {
 	}
 }
 
+// Covers reports whether the member is known to have every mutation of c.
+func (r *Replica) Covers(member clock.Actor, c clock.Clock) bool {
+	if member == r.self {
+		return r.clock.Covers(c)
+	}
+	mark := r.marks[member]
+	if mark == nil {
+		mark = &clock.Clock{}
+	}
+	return mark.Covers(c)
+}
+
 // ForgetMember forgets what the member is known to have.
 func (r *Replica) ForgetMember(member clock.Actor) {
 	delete(r.marks, member)

@@ -94,3 +94,17 @@ func requireLog(t *rapid.T, a *replica.Replica, member map[clock.Dot]bool, writt
 func keyOf(n uint64) string {
 	return strconv.FormatUint(n%5, 10)
 }
+
+func TestCoversSaysWhetherAMemberIsKnownToHaveAll(t *testing.T) {
+	a, b := open(1), open(2)
+	put(t, a, "k", "1")
+	drain(t, a)
+	had := a.Clock()
+	require.True(t, a.Covers(a.Self(), had))
+	require.False(t, a.Covers(b.Self(), had), "nothing is known of it")
+	require.True(t, a.Covers(b.Self(), clock.Clock{}))
+	put(t, a, "k", "2")
+	a.WitnessDots(b.Self(), []clock.Dot{dot(1, 1)})
+	require.True(t, a.Covers(b.Self(), had))
+	require.False(t, a.Covers(b.Self(), a.Clock()))
+}

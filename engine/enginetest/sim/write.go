@@ -47,6 +47,7 @@ func (n *node) checkRefusal(w *asked, there bool, known ghost.Set, err error) {
 		valid bool
 	}{
 		{engine.ErrNotReady, true},
+		{engine.ErrClosed, n.ending || n.w.weather.exit}, // a node that is to exit looks for a mirror first
 		{engine.ErrNoTable, !there},
 		{engine.ErrNoQuorum, there},
 		{engine.ErrBadContext, isForeign || !n.w.weather.oneSecret && w.token != nil},
