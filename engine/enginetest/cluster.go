@@ -180,20 +180,58 @@ func (c *Cluster) boot(name string, restarts int, legacy *engine.Legacy, change 
 // Restarted waits for a node to go down for a restart and boots its next incarnation with the replicas that it kept.
 func (c *Cluster) Restarted(name string) *Node {
 	c.tb.Helper()
-	why := <-c.Node(name).Ended()
-	require.True(c.tb, why.Restart, "%+v", why)
-	return c.Restart(name)
+	s := c.Stop(name)
+	require.False(c.tb, s.Exit)
+	return c.Resume(s)
 }
 
-// Restart ends a node in order and boots its next incarnation with the replicas that it kept.
+// Restart ends a node in order, without a reason of its own, and boots its next incarnation with the replicas that it kept.
 func (c *Cluster) Restart(name string) *Node {
 	c.tb.Helper()
-	old := c.Node(name)
-	legacy, err := old.Close()
+	return c.Resume(c.end(name))
+}
+
+// Stopped is a node between two incarnations.
+type Stopped struct {
+	Name string
+	// Exit says that its process has ended, and its memory is gone.
+	Exit bool
+
+	restarts int
+	legacy   *engine.Legacy
+	change   []func(*engine.Config)
+}
+
+// Stop waits for a node to go down because of a trap, and closes it.
+func (c *Cluster) Stop(name string) Stopped {
+	c.tb.Helper()
+	why := <-c.Node(name).Ended()
+	require.NoError(c.tb, why.Err)
+	s := c.end(name)
+	if why.Exit {
+		return Stopped{Name: name, Exit: true}
+	}
+	return s
+}
+
+// end closes a node.
+func (c *Cluster) end(name string) Stopped {
+	c.tb.Helper()
+	n := c.Node(name)
+	legacy, err := n.Close()
 	require.NoError(c.tb, err)
-	require.NoError(c.tb, old.bus.Close())
+	require.NoError(c.tb, n.bus.Close())
 	delete(c.nodes, name)
-	return c.boot(name, old.Restarts+1, legacy, old.change)
+	return Stopped{Name: name, restarts: n.Restarts + 1, legacy: legacy, change: n.change}
+}
+
+// Resume boots the next incarnation of a stopped node, with the replicas that it kept, and with its configuration unless another is given.
+func (c *Cluster) Resume(s Stopped, change ...func(*engine.Config)) *Node {
+	c.tb.Helper()
+	if change == nil {
+		change = s.change
+	}
+	return c.boot(s.Name, s.restarts, s.legacy, change)
 }
 
 func (c *Cluster) record(node string, e engine.Event) {

@@ -6,24 +6,29 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/kvnode/kvnode/engine"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
-// Resolver is an engine.Resolver whose modules are the names of these Go functions: "union" (of comma-separated words), "latest", "delete", "keep", "fail",
-// "trap" (always), "poison" (traps on the key poison, unions all else), "broken" (a failure of the host). Anything else is a bad module.
+// Resolver is an engine.Resolver whose modules are the names of these Go functions: "union" (of comma-separated words), "latest", "delete", "keep",
+// "fail", "trap" (always), "some 30" (traps on 30 % of the keys, shows the latest of all else), "poison" (traps on the key poison, unions all else),
+// "broken" (a failure of the host). Anything else is a bad module.
 type Resolver struct{}
 
 var (
 	_ engine.Resolver = Resolver{}
 	_ engine.Judge    = handler("")
+	_ engine.Judge    = some(0)
 )
 
 // Check implements engine.Resolver.
 func (Resolver) Check(_ context.Context, module []byte, _ engine.Limits) error {
-	names := []string{"union", "latest", "delete", "keep", "fail", "trap", "poison", "broken"}
+	names := []string{"union", "latest", "delete", "keep", "fail", "trap", "some", "poison", "broken"}
 	name, _, _ := strings.Cut(string(module), " ") // what follows only makes other bytes of the same handler
 	if !slices.Contains(names, name) {
 		return fmt.Errorf("%w: %.20q", engine.ErrBadModule, module)
@@ -33,8 +38,16 @@ func (Resolver) Check(_ context.Context, module []byte, _ engine.Limits) error {
 
 // Load implements engine.Resolver.
 func (Resolver) Load(_ context.Context, module []byte, _ engine.Limits) (engine.Judge, error) {
-	name, _, _ := strings.Cut(string(module), " ")
-	return handler(name), nil
+	name, rest, _ := strings.Cut(string(module), " ")
+	if name != "some" {
+		return handler(name), nil
+	}
+	share, _, _ := strings.Cut(rest, " ")
+	percent, err := strconv.ParseUint(share, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("the share of keys: %w", err)
+	}
+	return some(percent), nil
 }
 
 // Rewriter implements engine.Resolver.
@@ -72,3 +85,17 @@ func union(versions []replica.Version) []byte {
 
 // Close implements engine.Judge.
 func (handler) Close() error { return nil }
+
+// some traps on this share of the keys, in percent.
+type some uint64
+
+// Judge implements engine.Judge.
+func (s some) Judge(ctx context.Context, key string, versions []replica.Version) (engine.Verdict, error) {
+	if xxh3.HashString(key)%100 < uint64(s) {
+		return handler("trap").Judge(ctx, key, versions)
+	}
+	return handler("latest").Judge(ctx, key, versions)
+}
+
+// Close implements engine.Judge.
+func (some) Close() error { return nil }
