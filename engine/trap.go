@@ -14,8 +14,9 @@ import (
 const (
 	// leaveTimeout bounds the wait until all connected members know a quarantine, before the node restarts.
 	leaveTimeout = 2 * time.Second
-	// intensityWindow and maxRestarts are the restart intensity of one module over the whole cluster, as of a supervisor in OTP.
-	intensityWindow = time.Minute
+	// intensityWindow and maxRestarts are the restart intensity of one module over the whole cluster, as of a supervisor in OTP. It counts traps: a
+	// node goes down some time after its own, and so that no four go down within a minute the window is longer by that.
+	intensityWindow = time.Minute + leaveTimeout
 	maxRestarts     = 3
 	// trustedSkew is how far a record's date must be back to be believed.
 	trustedSkew = 10 * time.Minute
@@ -266,13 +267,14 @@ func (c *Core) quarantinedConflictLocked(q quarantineRecord) Conflict {
 	return entry
 }
 
-// restartsOf counts the module's restarts for this table in the intensity window, over the whole cluster.
+// restartsOf counts the module's restarts in the intensity window, over all tables and the whole cluster; without a module those of the table.
 func (c *Core) restartsOf(job Job) int {
 	c.space.mu.RLock()
 	defer c.space.mu.RUnlock()
 	n := 0
 	for key, q := range c.space.facts.quarantines {
-		if q.Restart && q.Table == job.t.name && q.Handler.SHA256 == job.handler.SHA256 && c.now.Sub(c.cases.seen[key]) < intensityWindow {
+		sameCause := q.Handler.SHA256 == job.handler.SHA256 && (q.Handler.SHA256 != "" || q.Table == job.t.name)
+		if q.Restart && sameCause && c.now.Sub(c.cases.seen[key]) < intensityWindow {
 			n++
 		}
 	}
