@@ -39,9 +39,9 @@ type Core struct {
 	boot     boot
 	cases    cases
 	leaving  *leaving
-	// sealed says that this node goes down and takes nothing any more. It is set by the step and read under the lock of a write's partitions.
-	sealed atomic.Bool
-	closing  closing
+	// frozen says that this node goes down and takes nothing any more. It is set by the step and read under the lock of a write's partitions.
+	frozen  atomic.Bool
+	closing closing
 	// again is what the last step made again.
 	again []MadeAgain
 	// stopped says that this incarnation is over: another live node has its name, or the others have closed it.

@@ -113,7 +113,7 @@ func (c *Core) onMutations(from clock.Actor, f mutationsFrame) error {
 		if err := c.applyGroup(g); err != nil {
 			ack.Skipped = append(ack.Skipped, i)
 			c.report(Event{Kind: EventError, Table: g.ID.Table, Peer: from.Short(), Err: err})
-		} else if p := c.space.find(g.ID); p == nil || c.isSealed(p) {
+		} else if p := c.space.find(g.ID); p == nil || c.isFrozen(p) {
 			ack.Skipped = append(ack.Skipped, i)
 		}
 	}
@@ -124,7 +124,7 @@ func (c *Core) onMutations(from clock.Actor, f mutationsFrame) error {
 // applyGroup receives one partition's objects. What cannot be taken now is dropped and repaired later.
 func (c *Core) applyGroup(g mutationGroup) error {
 	p := c.space.find(g.ID)
-	if p == nil || c.isSealed(p) {
+	if p == nil || c.isFrozen(p) {
 		return nil
 	}
 	delta, err := replica.ParseDelta(g.Delta)

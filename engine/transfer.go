@@ -164,7 +164,7 @@ func (c *Core) onChunk(from clock.Actor, f chunkFrame) error {
 	if !ok || t.peer != from || t.id != f.Xfer || t.step != f.Step {
 		return nil
 	}
-	if f.Gone || f.Same || c.space.find(f.ID) != t.p || c.isSealed(t.p) {
+	if f.Gone || f.Same || c.space.find(f.ID) != t.p || c.isFrozen(t.p) {
 		c.endTransfer(t, f.Same)
 		return nil
 	}

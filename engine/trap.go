@@ -158,7 +158,7 @@ func (c *Core) checkLeaving() {
 func (c *Core) goDown(exit bool) {
 	l := c.leaving
 	l.gone = true
-	c.sealed.Store(true)
+	c.frozen.Store(true)
 	c.journal.note(Conflict{ID: l.job.conflict(), Restarted: c.cfg.Name})
 	c.report(Event{Kind: EventRestart, Table: l.job.t.name, Key: l.job.key, Attrs: []slog.Attr{slog.String("reason", l.reason)}})
 	c.sayBye()
@@ -185,7 +185,7 @@ func (c *Core) rivalRestarts() bool {
 func (c *Core) stay() {
 	job, reason := c.leaving.job, c.leaving.reason
 	c.leaving = nil
-	c.sealed.Store(false)
+	c.frozen.Store(false)
 	c.nextHello = c.now
 	_, events, err := c.decideCatalogue(quarantineKey(job), c.stamp(), func(held []replica.Version) ([]byte, error) {
 		for _, v := range held {
@@ -204,7 +204,7 @@ func (c *Core) stay() {
 // mirrored says whether a ready peer that is not itself going down has all that this node has. From now on nothing is added to that, from no client
 // and no peer, or it would never be so while writes rain. A write that is under way holds its partition's lock: it is in.
 func (c *Core) mirrored() bool {
-	c.sealed.Store(true)
+	c.frozen.Store(true)
 	c.syncSoon()
 	ours := c.digests()
 	return slices.ContainsFunc(c.members.sorted, func(p *peer) bool {
@@ -223,8 +223,8 @@ func (p *partition) isCoveredBy(member clock.Actor) bool {
 	return p.rep.Covers(member, p.rep.Clock())
 }
 
-// isSealed says whether a partition takes nothing any more. The catalogue does to the end: it says who else restarts.
-func (c *Core) isSealed(p *partition) bool { return c.sealed.Load() && p != c.space.catalogue }
+// isFrozen says whether a partition takes nothing any more. The catalogue does to the end: it says who else restarts.
+func (c *Core) isFrozen(p *partition) bool { return c.frozen.Load() && p != c.space.catalogue }
 
 // noteQuarantines remembers when this node learned of each quarantine. What it learns while it catches up may be older: it is dated by the record
 // itself if that says that it is much older; clocks may differ by less.

@@ -133,7 +133,7 @@ func (c *Core) apply(t *table, ws []replica.Write) ([]replica.Written, error) {
 	if parts[0].rep.Self() != c.cfg.Actor {
 		return nil, ErrClosed // a later incarnation has taken the replicas over
 	}
-	if c.sealed.Load() {
+	if c.frozen.Load() {
 		return nil, ErrClosed // it goes down; a peer may have been asked whether it has all that is here
 	}
 	now := clock.TimestampOf(c.cfg.Now())
