@@ -115,7 +115,7 @@ func (c *Core) serve(to clock.Actor, p *partition, f pullFrame) (*served, error)
 	if err != nil {
 		return nil, err
 	}
-	plan := p.plan(theirs, f.Full)
+	plan := p.plan(to, theirs, f.Full)
 	if plan == nil {
 		c.sendChunk(to, chunkFrame{ID: f.ID, Xfer: f.Xfer, Step: f.Step, Same: true})
 		return nil, nil //nolint:nilnil // there is nothing to serve
@@ -126,10 +126,10 @@ func (c *Core) serve(to clock.Actor, p *partition, f pullFrame) (*served, error)
 	return s, nil
 }
 
-func (p *partition) plan(theirs clock.Clock, full bool) *replica.Plan {
+func (p *partition) plan(to clock.Actor, theirs clock.Clock, full bool) *replica.Plan {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.rep.Plan(theirs, full)
+	return p.rep.Plan(to, theirs, full)
 }
 
 // serveAnswer answers one question. Others get the lock between the turns.

@@ -111,7 +111,7 @@ type transfer struct {
 
 // begin plans what to lacks of from.
 func begin(from, to *replica.Replica, full bool) *transfer {
-	plan := from.Plan(to.Clock(), full)
+	plan := from.Plan(to.Self(), to.Clock(), full)
 	if plan == nil {
 		return nil
 	}

@@ -8,33 +8,25 @@ import (
 	"github.com/kvnode/kvnode/clock"
 )
 
-// Intake is the receiver's side of one transfer. A replica takes one at a time. What it remembers beside one question is the keys of which versions
-// must go at the end, and those that changed here after they were compared.
+// Intake is the receiver's side of one transfer. A replica takes one at a time. What it remembers beside one question is the spans and keys that it
+// will ask about, the keys of which versions must go at the end, and those that changed here after the comparison began.
 type Intake struct {
 	next  Question
 	full  bool
 	clock clock.Clock // C0, known from StageCompare on
-	queue []span      // spans that differ, in order
-	asked []asked     // what the last question was about
-	// compared has of some keys the versions of C0 that stay, others go at the end; nil before StageCompare.
-	compared map[string][]Version
+	spans []span      // that differ, whose parts are to be compared
+	keys  []string    // whose versions the sender may have removed
+	asked Question    // the last one
+	// compared has of some keys the versions that stay; of the others those of C0, and those in gone, go at the end. Nil before StageCompare.
+	compared map[string][]clock.Dot
+	gone     clock.Clock
 }
 
-// asked is a span that was asked about.
-type asked struct {
-	span  span
-	split bool
-	keys  []listed
-}
-
-// listed is a key of which versions were listed.
-type listed struct {
-	key      string
-	versions []Version
-}
-
-// maxSpans bounds the spans of one question.
-const maxSpans = 1024
+// Bounds of one question, and of the keys among which the one that makes a difference is looked for.
+const (
+	maxSpans  = 256
+	maxSearch = 1 << 16
+)
 
 // Begin begins a transfer to this replica. An earlier one that is still under way is forgotten.
 func (r *Replica) Begin() *Intake {
@@ -62,50 +54,37 @@ func (in *Intake) Clock() clock.Clock {
 // Ask returns the next question of about maxBytes at most. It is asked once: either its answer is taken, or the transfer is abandoned.
 func (r *Replica) Ask(in *Intake, maxBytes int) Question {
 	q := in.next
-	if q.Stage != StageCompare {
-		return q
-	}
-	for a, iv := range r.clock.Missing(in.clock) {
-		q.Beyond.AddRange(a, iv.Lo, iv.Hi)
-	}
-	in.asked = nil
-	room := maxBytes
-	for len(in.queue) > 0 && room > 0 && len(in.asked) < maxSpans {
-		s := in.queue[0]
-		in.queue = in.queue[1:]
-		it, about := r.itemOf(in, s)
-		if !about.split && it.held == nil {
-			continue // nothing that could have to go
+	if q.Stage == StageCompare {
+		for a, iv := range r.clock.Missing(in.clock) {
+			q.Beyond.AddRange(a, iv.Lo, iv.Hi)
 		}
-		in.asked = append(in.asked, about)
-		q.items = append(q.items, it)
-		room -= itemSize + it.numVerdicts()*heldSize
+		for ; maxBytes > 0 && len(in.keys) > 0; in.keys = in.keys[1:] {
+			if h := r.held(in.keys[0]); len(h.dots) > 0 {
+				q.held = append(q.held, h)
+				maxBytes -= h.size()
+			}
+		}
+		for ; maxBytes > 0 && len(in.spans) > 0 && len(q.spans) < maxSpans; in.spans = in.spans[1:] {
+			q.spans = append(q.spans, in.spans[0])
+			maxBytes -= spanSize
+		}
 	}
+	in.asked = q
 	return q
 }
 
-// itemOf asks about a span.
-func (r *Replica) itemOf(in *Intake, s span) (item, asked) {
-	it, about := item{span: s}, asked{span: s}
-	count, _ := r.places.total(s, r.lowSum)
-	if count > r.options.ListKeys && s.bits+spanBits <= 64 {
-		about.split = true
-		for i := range it.sums {
-			_, it.sums[i] = r.places.total(s.child(i, spanBits), r.lowSum)
-		}
-		return it, about
+// held names the versions of a key.
+func (r *Replica) held(key string) heldDots {
+	e, _ := r.objects.get(key)
+	return heldDots{key, dotsOf(e.Versions)}
+}
+
+func dotsOf(vs []Version) []clock.Dot {
+	dots := make([]clock.Dot, len(vs))
+	for i, v := range vs {
+		dots[i] = v.Dot
 	}
-	for _, k := range r.places.within(s) {
-		e, _ := r.objects.get(k.key)
-		old := slices.DeleteFunc(slices.Clone(e.Versions), func(v Version) bool { return !in.clock.Has(v.Dot) })
-		for _, v := range old {
-			it.held = append(it.held, heldVersion{k.place, v.Dot})
-		}
-		if len(old) > 0 {
-			about.keys = append(about.keys, listed{k.key, old})
-		}
-	}
-	return it, about
+	return dots
 }
 
 // touch remembers the versions of a key before they change for the first time since the comparison began. What C0 has beyond these is late: if the
@@ -115,12 +94,12 @@ func (in *Intake) touch(key string, old []Version) {
 		return
 	}
 	if _, known := in.compared[key]; !known {
-		in.compared[key] = old
+		in.compared[key] = dotsOf(old)
 	}
 }
 
-// Take takes the answer to the last question. When a transfer is complete, the caller should call Tidy until that is done. Take returns the keys whose versions changed, sorted, and whether the transfer is complete. Errors are
-// those of Receive, and ErrStale when the transfer is no longer the replica's.
+// Take takes the answer to the last question. It returns the keys whose versions changed, sorted, and whether the transfer is complete: then the caller
+// should call Tidy until that is done. Errors are those of Receive, and ErrStale when the transfer is no longer the replica's.
 func (r *Replica) Take(in *Intake, a *Answer) (changed []string, done bool, err error) {
 	if r.intake != in {
 		return nil, false, fmt.Errorf("take: %w", ErrStale)
@@ -131,114 +110,127 @@ func (r *Replica) Take(in *Intake, a *Answer) (changed []string, done bool, err 
 	if changed, err = r.Receive(a.Delta); err != nil {
 		return nil, false, err
 	}
-	if in.next.Stage == StageCompare {
-		in.hear(a.Verdicts)
+	switch {
+	case a.Clock != nil:
+		r.beginComparing(in, a)
+	case in.next.Stage == StageCompare:
+		r.hear(in, a)
 	}
 	in.next = Question{Stage: a.Stage, Dot: a.Dot, Place: a.Place}
 	in.full = in.full || a.Stage == StageWalk || a.Stage == StageCompare
-	if a.Clock != nil {
-		in.clock, in.queue, in.compared = a.Clock.Clone(), []span{{}}, map[string][]Version{}
-		return sorted(changed), false, nil
-	}
 	switch {
 	case a.Stage == StageDone:
-		done = true
-	case a.Stage == StageCompare && len(in.queue) == 0:
-		changed = append(changed, r.finish(in)...)
-		done = true
+		r.intake, done = nil, true
+	case a.Stage == StageCompare && !a.Owes && len(in.spans)+len(in.keys) == 0:
+		changed, done = append(changed, r.finish(in)...), true
 	}
-	if done {
-		r.intake = nil
-	}
-	return sorted(changed), done, nil
-}
-
-func sorted(keys []string) []string {
-	slices.Sort(keys)
-	return slices.Compact(keys)
+	slices.Sort(changed)
+	return slices.Compact(changed), done, nil
 }
 
 // admitStep checks that the answer takes the transfer a step further.
 func (r *Replica) admitStep(in *Intake, a *Answer) error {
-	from := in.next
-	want := 0
-	for _, about := range in.asked {
-		want += about.numVerdicts()
-	}
+	from := in.next.Stage
 	switch {
-	case a.Stage < from.Stage || a.Stage > StageDone || (a.Stage == StageDone && from.Stage != StageLog):
-		return fmt.Errorf("stage %d after %d: %w", a.Stage, from.Stage, ErrMalformed)
-	case (a.Stage == StageCompare && from.Stage != StageCompare) != (a.Clock != nil):
+	case a.Stage < from || a.Stage > StageDone || (a.Stage == StageDone && from != StageLog):
+		return fmt.Errorf("stage %d after %d: %w", a.Stage, from, ErrMalformed)
+	case (a.Stage == StageCompare && from != StageCompare) != (a.Clock != nil):
 		return fmt.Errorf("clock of stage %d: %w", a.Stage, ErrMalformed)
 	case a.Clock != nil && a.Clock.Entry(r.self).Max() > r.clock.Base(r.self):
 		return ErrOwnActor
 	case slices.ContainsFunc(a.Delta.Objects, r.isFromTheDead):
 		return fmt.Errorf("a lost mutation of a dead actor: %w", ErrStale) // else C0 would claim to be complete
-	case from.Stage == StageCompare && a.Verdicts != nil && len(a.Verdicts) != want:
-		return fmt.Errorf("%d verdicts, %d asked: %w", len(a.Verdicts), want, ErrMalformed)
+	case !in.fits(a):
+		return fmt.Errorf("%d sums and %d verdicts, not those that were asked for: %w", len(a.Sums), len(a.Gone), ErrMalformed)
 	}
 	return nil
 }
 
-func (a asked) numVerdicts() int {
-	if a.split {
-		return spanFan
+// fits reports whether the answer has the sums and verdicts that it should have.
+func (in *Intake) fits(a *Answer) bool {
+	if a.Clock != nil {
+		return len(a.Sums) <= 1 && len(a.Gone) == 0
 	}
-	n := 0
-	for _, k := range a.keys {
-		n += len(k.versions)
+	dots := 0
+	for _, h := range in.asked.held {
+		dots += len(h.dots)
 	}
-	return n
+	return len(a.Sums) == placeFan*len(in.asked.spans) && len(a.Gone) == dots
 }
 
-// hear takes the verdicts: quarters that differ are asked about next, versions that are not there must go. No verdicts mean: ask again.
-func (in *Intake) hear(verdicts []bool) {
-	var again []span
-	for _, about := range in.asked {
+// beginComparing takes note of C0, and of whether anything differs.
+func (r *Replica) beginComparing(in *Intake, a *Answer) {
+	in.clock, in.compared = a.Clock.Clone(), map[string][]clock.Dot{}
+	if len(a.Sums) == 0 {
+		in.spans = []span{{}}
+		return
+	}
+	r.compare(in, span{}, a.Sums[0])
+}
+
+// hear takes what the sender says of the last question: parts that differ are asked about next, versions that are gone there must go.
+func (r *Replica) hear(in *Intake, a *Answer) {
+	later := in.spans
+	in.spans = nil
+	for i, sum := range a.Sums {
+		r.compare(in, in.asked.spans[i/placeFan].part(i%placeFan), sum)
+	}
+	in.spans = append(in.spans, later...)
+	gone := a.Gone
+	for _, h := range in.asked.held {
+		in.keep(h, gone[:len(h.dots)])
+		gone = gone[len(h.dots):]
+	}
+}
+
+// compare asks about the span if its sum differs from the sender's: about the one key that makes just this difference, about all if they are few, or
+// about its parts.
+func (r *Replica) compare(in *Intake, s span, theirs uint64) {
+	count, ours := r.places.total(s)
+	if count == 0 || ours == theirs {
+		return
+	}
+	if count <= maxSearch {
+		if key, found := r.places.withSum(s, ours-theirs); found {
+			in.keys = append(in.keys, key)
+			return
+		}
+	}
+	if count > r.options.ListKeys && s.bits < 64 {
+		in.spans = append(in.spans, s)
+		return
+	}
+	for _, k := range r.places.within(s) {
+		in.keys = append(in.keys, k.key)
+	}
+}
+
+// keep notes which of the listed versions stay, if the key loses any.
+func (in *Intake) keep(h heldDots, gone []bool) {
+	if !slices.Contains(gone, true) {
+		return
+	}
+	var stay []clock.Dot
+	for i, d := range h.dots {
 		switch {
-		case verdicts == nil:
-			again = append(again, about.span)
-		case about.split:
-			for i, differs := range verdicts[:spanFan] {
-				if differs {
-					again = append(again, about.span.child(i, spanBits))
-				}
-			}
-			verdicts = verdicts[spanFan:]
-		default:
-			verdicts = in.keep(about.keys, verdicts)
+		case !gone[i]:
+			stay = append(stay, d)
+		case !in.clock.Has(d):
+			in.gone.Add(d)
 		}
 	}
-	in.asked = nil
-	in.queue = append(again, in.queue...)
+	in.compared[h.key] = stay
 }
 
-// keep notes which of the listed versions stay, for the keys that lose any, and returns the verdicts that follow.
-func (in *Intake) keep(keys []listed, verdicts []bool) []bool {
-	for _, k := range keys {
-		gone := verdicts[:len(k.versions)]
-		verdicts = verdicts[len(k.versions):]
-		if !slices.Contains(gone, true) {
-			continue
-		}
-		var stay []Version
-		for i, v := range k.versions {
-			if !gone[i] {
-				stay = append(stay, v)
-			}
-		}
-		in.compared[k.key] = stay
-	}
-	return verdicts
-}
-
-// finish removes the versions of C0 that do not stay, and joins C0 into the clock. Later versions stay.
+// finish removes the versions that are gone, and joins C0 into the clock. Later versions stay.
 func (r *Replica) finish(in *Intake) []string {
 	r.intake = nil
 	var changed []string
 	for _, key := range slices.Sorted(maps.Keys(in.compared)) {
 		e, _ := r.objects.get(key)
-		goes := func(v Version) bool { return in.clock.Has(v.Dot) && !hasDot(in.compared[key], v.Dot) }
+		goes := func(v Version) bool {
+			return (in.clock.Has(v.Dot) || in.gone.Has(v.Dot)) && !slices.Contains(in.compared[key], v.Dot)
+		}
 		if slices.ContainsFunc(e.Versions, goes) {
 			r.swap(key, e, Object{Versions: slices.DeleteFunc(slices.Clone(e.Versions), goes), Context: e.Context})
 			changed = append(changed, key)

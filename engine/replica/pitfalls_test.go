@@ -112,7 +112,7 @@ func TestUnknownMutationsMeanEverythingNeverNothing(t *testing.T) {
 	del(t, a, "gone")
 	drain(t, a)
 	require.Equal(t, 3, a.Collect(nil))
-	plan := a.Plan(b.Clock(), false)
+	plan := a.Plan(b.Self(), b.Clock(), false)
 	require.True(t, plan.Full)
 	require.Equal(t, []string{"k"}, pull(t, a, b, false).keys)
 	requireSame(t, a, b)

@@ -2,24 +2,26 @@ package replica
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
 	"slices"
-
-	"github.com/zeebo/xxh3"
 )
 
 const (
-	placeFan  = 16 // branches of a node
+	placeFan  = 16 // branches of a node, and parts of a span
 	placeBits = 4  // bits of a place that choose the branch
 	leafKeys  = 64 // a leaf that grows beyond this becomes a node
 )
 
-// placeOf returns the key's place: the 64-bit hash by which repair orders the keys, the same at every node. The order of the keys themselves would
-// need an ordered index in every table, and ranges of it would fill unevenly.
+// placeOf returns the key's place: the hash by which repair orders the keys, the same at every node. The order of the keys themselves would need an
+// ordered index in every table, and ranges of it would fill unevenly. The hash is one of which nobody can make many keys of one place: each of
+// those would cost a look at all others.
 func placeOf(key string) uint64 {
-	return xxh3.HashString(key)
+	sum := sha256.Sum256([]byte(key))
+	return binary.BigEndian.Uint64(sum[:])
 }
 
-// span is a range of places: those whose first bits are the first bits of lo.
+// span is a range of places: those whose first bits are the first bits of lo. bits is a multiple of placeBits.
 type span struct {
 	lo   uint64
 	bits int
@@ -37,107 +39,186 @@ func (s span) has(place uint64) bool {
 	return s.lo <= place && place <= s.hi()
 }
 
-// child returns the i-th of the spans that s consists of, which have more bits by the given number.
-func (s span) child(i, bits int) span {
-	return span{lo: s.lo | uint64(i)<<(64-s.bits-bits), bits: s.bits + bits}
+// part returns the i-th of the spans that s consists of.
+func (s span) part(i int) span {
+	return span{lo: s.lo | uint64(i)<<(64-s.bits-placeBits), bits: s.bits + placeBits}
 }
 
-// placed is a key at its place.
+// branch returns which part of a span of so many bits has the place.
+func branch(place uint64, bits int) int {
+	return int(place >> (64 - placeBits - bits) % placeFan)
+}
+
+// placed is a key at its place, with the low half of its fingerprint.
 type placed struct {
 	place uint64
+	sum   uint64
 	key   string
 }
 
-// places is all keys of which something is stored, by place: a trie of places, with small leaves and in each leaf the sum of its keys' fingerprints
-// (their low halves). A change costs one way down; the sum of a span costs the leaves in it. Repair compares and walks spans with it.
+// places is all keys of which something is stored, by place: a trie of places with small leaves, which knows the number of keys and the sum of their
+// fingerprints of every span. A change costs one way down. Repair compares and walks spans with it.
 type places struct {
+	count int
+	sum   uint64
 	keys  []placed // of a leaf, in no order
-	sum   uint64   // of a leaf
 	nodes *[placeFan]*places
 }
 
-func (p *places) isEmpty() bool {
-	return p.nodes == nil && len(p.keys) == 0
+// put adds a key that is not there.
+func (p *places) put(k placed) {
+	p.putAt(k, 0)
 }
 
-// branch returns which branch of a node at the given depth leads to the place.
-func branch(place uint64, depth int) int {
-	return int(place >> (64 - placeBits*(depth+1)) % placeFan)
-}
-
-// leaf returns the leaf of the place and its depth, and makes it if it is not there.
-func (p *places) leaf(place uint64) (*places, int) {
-	depth := 0
-	for ; p.nodes != nil; depth++ {
-		next := &p.nodes[branch(place, depth)]
+func (p *places) putAt(k placed, bits int) {
+	for ; ; bits += placeBits {
+		p.count++
+		p.sum += k.sum
+		if p.nodes == nil {
+			break
+		}
+		next := &p.nodes[branch(k.place, bits)]
 		if *next == nil {
 			*next = &places{}
 		}
 		p = *next
 	}
-	return p, depth
-}
-
-// put adds the key, which is not there, with its fingerprint. fingerprint returns those of the keys that are there.
-func (p *places) put(key string, sum uint64, fingerprint func(string) uint64) {
-	place := placeOf(key)
-	leaf, depth := p.leaf(place)
-	leaf.keys = append(leaf.keys, placed{place, key})
-	leaf.sum += sum
-	if len(leaf.keys) > leafKeys && placeBits*(depth+1) <= 64 {
-		leaf.split(depth, func(k string) uint64 {
-			if k == key {
-				return sum
-			}
-			return fingerprint(k)
-		})
+	p.keys = append(p.keys, k)
+	if len(p.keys) > leafKeys && bits < 64 {
+		p.split(bits)
 	}
 }
 
 // split turns a leaf into a node.
-func (p *places) split(depth int, fingerprint func(string) uint64) {
-	p.nodes = &[placeFan]*places{}
-	for _, k := range p.keys {
-		next := &p.nodes[branch(k.place, depth)]
-		if *next == nil {
-			*next = &places{}
-		}
-		(*next).keys = append((*next).keys, k)
-		(*next).sum += fingerprint(k.key)
+func (p *places) split(bits int) {
+	keys := p.keys
+	p.keys, p.nodes, p.count, p.sum = nil, &[placeFan]*places{}, 0, 0
+	for _, k := range keys {
+		p.putAt(k, bits)
 	}
-	p.keys, p.sum = nil, 0
 }
 
 // change replaces the fingerprint of a key that is there.
 func (p *places) change(key string, old, next uint64) {
-	leaf, _ := p.leaf(placeOf(key))
-	leaf.sum += next - old
+	k := placed{placeOf(key), old, key}
+	for bits := 0; ; bits += placeBits {
+		p.sum += next - old
+		if p.nodes == nil {
+			break
+		}
+		p = p.nodes[branch(k.place, bits)]
+	}
+	p.keys[slices.Index(p.keys, k)].sum = next
 }
 
-// remove takes out a key that is there, with its fingerprint.
-func (p *places) remove(key string, sum uint64) {
-	p.removeAt(placed{placeOf(key), key}, sum, 0)
+// remove takes out a key that is there.
+func (p *places) remove(k placed) {
+	for bits := 0; ; bits += placeBits {
+		p.count--
+		p.sum -= k.sum
+		if p.nodes == nil {
+			break
+		}
+		next := &p.nodes[branch(k.place, bits)]
+		if (*next).count > 1 {
+			p = *next
+			continue
+		}
+		*next = nil // it was the only key there
+		if p.count == 0 {
+			p.nodes = nil
+		}
+		return
+	}
+	i, last := slices.Index(p.keys, k), len(p.keys)-1
+	p.keys[i] = p.keys[last]
+	p.keys[last] = placed{}
+	p.keys = p.keys[:last]
 }
 
-func (p *places) removeAt(k placed, sum uint64, depth int) {
-	if p.nodes == nil {
-		i := slices.Index(p.keys, k)
-		last := len(p.keys) - 1
-		p.keys[i] = p.keys[last]
-		p.keys[last] = placed{}
-		p.keys = p.keys[:last]
-		p.sum -= sum
-		return
+// down returns the node of the span, or the leaf that has its keys among others; nil when there are none.
+func (p *places) down(s span) *places {
+	for bits := 0; bits < s.bits && p != nil && p.nodes != nil; bits += placeBits {
+		p = p.nodes[branch(s.lo, bits)]
 	}
-	next := &p.nodes[branch(k.place, depth)]
-	(*next).removeAt(k, sum, depth+1)
-	if !(*next).isEmpty() {
-		return
+	return p
+}
+
+// total returns the number of the span's keys and the sum of their fingerprints.
+func (p *places) total(s span) (count int, sum uint64) {
+	p = p.down(s)
+	switch {
+	case p == nil:
+		return 0, 0
+	case p.nodes != nil:
+		return p.count, p.sum
 	}
-	*next = nil
-	if *p.nodes == [placeFan]*places{} {
-		p.nodes = nil
+	for _, k := range p.keys {
+		if s.has(k.place) {
+			count, sum = count+1, sum+k.sum
+		}
 	}
+	return count, sum
+}
+
+// parts returns the sums of the span's parts.
+func (p *places) parts(s span) (sums [placeFan]uint64) {
+	p = p.down(s)
+	switch {
+	case p == nil:
+	case p.nodes != nil:
+		for i, next := range p.nodes {
+			if next != nil {
+				sums[i] = next.sum
+			}
+		}
+	default:
+		for _, k := range p.keys {
+			if s.has(k.place) {
+				sums[branch(k.place, s.bits)] += k.sum
+			}
+		}
+	}
+	return sums
+}
+
+// withSum returns the key of the span that has the fingerprint, if there is one.
+func (p *places) withSum(s span, sum uint64) (key string, found bool) {
+	p.down(s).each(func(k placed) bool {
+		if k.sum == sum && s.has(k.place) {
+			key, found = k.key, true
+		}
+		return !found
+	})
+	return key, found
+}
+
+// each yields all keys, in no order.
+func (p *places) each(yield func(placed) bool) bool {
+	switch {
+	case p == nil:
+		return true
+	case p.nodes == nil:
+		return !slices.ContainsFunc(p.keys, func(k placed) bool { return !yield(k) })
+	}
+	return !slices.ContainsFunc(p.nodes[:], func(next *places) bool { return !next.each(yield) })
+}
+
+// within returns the keys of the span, in the order of their places.
+func (p *places) within(s span) []placed {
+	var out []placed
+	p.down(s).each(func(k placed) bool {
+		if s.has(k.place) {
+			out = append(out, k)
+		}
+		return true
+	})
+	slices.SortFunc(out, placed.compare)
+	return out
+}
+
+func (k placed) compare(other placed) int {
+	return cmp.Or(cmp.Compare(k.place, other.place), cmp.Compare(k.key, other.key))
 }
 
 // ascend yields the keys from a place on, in the order of their places.
@@ -146,67 +227,21 @@ func (p *places) ascend(from uint64, yield func(placed) bool) bool {
 }
 
 func (p *places) ascendIn(s span, from uint64, yield func(placed) bool) bool {
-	if p == nil || s.hi() < from {
+	switch {
+	case p == nil || s.hi() < from:
 		return true
-	}
-	if p.nodes == nil {
-		return p.ascendLeaf(from, yield)
+	case p.nodes == nil:
+		for _, k := range slices.SortedFunc(slices.Values(p.keys), placed.compare) {
+			if k.place >= from && !yield(k) {
+				return false
+			}
+		}
+		return true
 	}
 	for i, next := range p.nodes {
-		if !next.ascendIn(s.child(i, placeBits), from, yield) {
+		if !next.ascendIn(s.part(i), from, yield) {
 			return false
 		}
 	}
 	return true
-}
-
-func (p *places) ascendLeaf(from uint64, yield func(placed) bool) bool {
-	sorted := slices.SortedFunc(slices.Values(p.keys), func(a, b placed) int {
-		return cmp.Or(cmp.Compare(a.place, b.place), cmp.Compare(a.key, b.key))
-	})
-	for _, k := range sorted {
-		if k.place >= from && !yield(k) {
-			return false
-		}
-	}
-	return true
-}
-
-// within returns the keys of the span, in the order of their places.
-func (p *places) within(s span) []placed {
-	var out []placed
-	p.ascend(s.lo, func(k placed) bool {
-		if !s.has(k.place) {
-			return false
-		}
-		out = append(out, k)
-		return true
-	})
-	return out
-}
-
-// total returns the number of the span's keys and the sum of their fingerprints.
-func (p *places) total(of span, fingerprint func(string) uint64) (count int, sum uint64) {
-	return p.totalIn(span{}, of, fingerprint)
-}
-
-func (p *places) totalIn(s, of span, fingerprint func(string) uint64) (count int, sum uint64) {
-	switch {
-	case p == nil || s.hi() < of.lo || of.hi() < s.lo:
-		return 0, 0
-	case p.nodes != nil:
-		for i, next := range p.nodes {
-			n, t := next.totalIn(s.child(i, placeBits), of, fingerprint)
-			count, sum = count+n, sum+t
-		}
-		return count, sum
-	case of.bits <= s.bits:
-		return len(p.keys), p.sum
-	}
-	for _, k := range p.keys {
-		if of.has(k.place) {
-			count, sum = count+1, sum+fingerprint(k.key)
-		}
-	}
-	return count, sum
 }

@@ -15,18 +15,24 @@ import (
 // If every missing mutation is in the sender's log, the keys of these are all. Otherwise (FULL) three things follow:
 //
 //   - The sender goes through all its keys and sends those with a version that the receiver's clock lacks, or with a stored context.
-//   - What remains is versions that the receiver has and the sender has removed, by mutations whose keys are forgotten. Both compare sums of
-//     spans of places, and in the smallest spans the receiver lists the versions that the sender's clock C0 has; the sender says which of
-//     these it does not have.
-//   - At the end the receiver joins every key of which versions are to go with (those that stay, filled with C0), and C0 into its clock.
+//   - What remains is versions that the receiver has and the sender has removed, by mutations whose keys are forgotten. The sender tells sums of
+//     spans of places. Where a sum differs by just the fingerprint of one key of the receiver, the sender most likely lacks that key; else the
+//     parts of the span are compared next, down to some keys. Of these the receiver names its versions, and the sender says which are gone: it
+//     knows of them, and does not have them.
+//   - At the end the receiver joins every key of which versions are gone with (those that stay, filled with C0, the sender's clock when the transfer
+//     began), and C0 into its clock.
 //
-// Why a span with equal sums needs nothing else. Let H be what the receiver knows of a key, and G0 what the sender knew of it at the moment of C0.
-// If both show the same, max(H) = max(G0), this is also max(H ∪ G0): a version that neither side has superseded stays, and each other one is
-// superseded on the side where it is known. So the receiver may keep its object and claim C0, and nothing later: with equal sums under a later
-// clock, something of G0 may be gone because of a mutation that the receiver would not get. Hence the sender compares only while its log tells every
-// key that changed since C0, and sends those with each comparison; with them the receiver gets what closed gaps of C0 at the sender since, without
-// which it would need the contexts that were stripped there. And the receiver remembers the versions of keys that change while spans are compared:
-// what a late frame brings of C0 goes at the end.
+// Why a span with equal sums needs nothing else. Let H be what the receiver knows of a key, G0 what the sender knew at the moment of C0, and G what
+// it knew when it told the sum. If both show the same, max(H) = max(G), this is also max(H ∪ G): a version that neither side has superseded stays, and
+// each other one is superseded on the side where it is known. So the receiver may keep its object and claim C0, provided that it gets what G has
+// beyond G0: something of G0 may be gone because of it. So may what closed a gap of C0 at the sender, without which the receiver would need the
+// contexts that were stripped there. Hence:
+//
+//   - The sender compares only while its log tells the key of every mutation beyond C0 that the receiver lacks (else ErrStale), and the receiver does
+//     not end before it has all of them up to the last sum (Answer.Owes). Later ones may be under way for ever: nothing waits for these.
+//   - The receiver remembers the versions of keys that change while spans are compared: what a late frame brings of C0 goes at the end.
+//
+// The same reason lets a version go that is beyond C0: what the sender knows of it by then reaches the receiver before the end.
 
 // Plan is the sender's side of one transfer.
 type Plan struct {
@@ -35,19 +41,21 @@ type Plan struct {
 	// Clock is C0, the sender's clock when the transfer began.
 	Clock clock.Clock
 
-	theirs clock.Clock // the receiver's clock then
+	to     clock.Actor
+	theirs clock.Clock // what the receiver has, as far as the sender knows
 	sent   clock.Clock // what the first stage has sent
+	told   clock.Clock // what the sums and verdicts that were given tell of
 }
 
 // walkKeys bounds what is looked at under one lock.
 const walkKeys = 4096
 
-// Plan begins a transfer to a peer with the given clock. It returns nil when the peer lacks nothing and full is false. It changes nothing.
-func (r *Replica) Plan(theirs clock.Clock, full bool) *Plan {
+// Plan begins a transfer to the member to, whose clock is theirs. It returns nil when that lacks nothing and full is false. It changes nothing.
+func (r *Replica) Plan(to clock.Actor, theirs clock.Clock, full bool) *Plan {
 	if !full && theirs.Covers(r.clock) {
 		return nil
 	}
-	return &Plan{Full: full || !r.isLogged(r.clock, theirs), Clock: r.Clock(), theirs: theirs.Clone()}
+	return &Plan{Full: full || !r.isLogged(r.clock, theirs), Clock: r.Clock(), to: to, theirs: theirs.Clone()}
 }
 
 // isLogged reports whether every mutation of c that theirs lacks is in the log.
@@ -89,22 +97,29 @@ func (r *Replica) Answer(p *Plan, q Question, a *Answer, maxBytes int) (more boo
 	if !r.open(a, maxBytes) {
 		return false, nil
 	}
+	p.hear(r.marks[p.to])
 	left := walkKeys
-	switch a.Stage {
-	case StageLog:
+	switch {
+	case a.Stage == StageLog:
 		more = r.answerLog(p, q.Dot, a, &left)
-	case StageWalk:
+	case a.Stage == StageWalk:
 		more = r.answerWalk(p, a, &left)
-	case StageCompare:
-		if a.Clock == nil { // else the receiver must ask first
-			err = r.answerCompare(p, q, a)
-		}
-	case StageDone:
+	case a.Stage == StageCompare && a.Clock != nil:
+		r.answerFirst(p, a)
+	case a.Stage == StageCompare:
+		err = r.answerCompare(p, q, a)
 	}
 	if len(a.out.delta.Objects) > 0 {
 		a.Delta = a.out.delta
 	}
 	return more, err
+}
+
+// hear takes note of what else the receiver is known to have: it need not travel, and may have left the log.
+func (p *Plan) hear(mark *clock.Clock) {
+	if mark != nil {
+		p.theirs.Join(*mark)
+	}
 }
 
 // open prepares the answer for more objects. All objects of an answer are filled by one context: when that has changed since, the answer ends.
@@ -200,7 +215,7 @@ func (r *Replica) answerWalk(p *Plan, a *Answer, left *int) (more bool) {
 	}
 	c0 := p.Clock
 	a.Stage, a.Place, a.Clock = StageCompare, 0, &c0
-	return false
+	return true
 }
 
 // isNews reports whether the receiver may lack something of the entry: a version, or a context that its clock will not say.
@@ -209,60 +224,60 @@ func (p *Plan) isNews(e entry) bool {
 	return len(e.Context) > 0 || slices.ContainsFunc(e.Versions, isNew)
 }
 
-// answerCompare compares the items, unless more keys have changed since C0 than one answer can hold: then these go first. ErrStale means that the
-// log does not tell every key that changed.
+// answerFirst tells the sum of everything, unless the receiver must first say what else it has.
+func (r *Replica) answerFirst(p *Plan, a *Answer) {
+	p.told = r.Clock()
+	if r.owe(p, p.Clock.Clone(), a) {
+		a.Sums = []uint64{r.places.sum}
+	}
+}
+
+// answerCompare tells the sums of the question's spans and what is gone of its versions, with as many keys that have changed since C0 as there is room
+// for. ErrStale means that the log does not tell all of these.
 func (r *Replica) answerCompare(p *Plan, q Question, a *Answer) error {
 	has := p.Clock.Clone()
 	has.Join(q.Beyond)
-	if !r.isLogged(r.clock, has) {
+	if len(q.spans)+len(q.held) > 0 {
+		p.told = r.Clock()
+	}
+	if !r.owe(p, has, a) {
 		return fmt.Errorf("compare: %w", ErrStale)
 	}
-	if !r.packMissing(has, a) {
-		return nil
+	for _, s := range q.spans {
+		sums := r.places.parts(s)
+		a.Sums = append(a.Sums, sums[:]...)
 	}
-	a.Verdicts = []bool{}
-	for _, it := range q.items {
-		a.Verdicts = r.judge(it, a.Verdicts)
+	for _, h := range q.held {
+		a.Gone = r.appendGone(a.Gone, h)
 	}
 	return nil
 }
 
-// packMissing packs the keys of all logged mutations that has lacks, and reports whether they fit.
-func (r *Replica) packMissing(has clock.Clock, a *Answer) bool {
-	for actor, iv := range r.missing(r.clock, has) {
+// owe packs the keys of the mutations that p.told has and the receiver lacks, which has the given ones besides, as far as there is room, and notes
+// whether more are due. It returns false when the log does not tell all these keys.
+func (r *Replica) owe(p *Plan, has clock.Clock, a *Answer) bool {
+	has.Join(p.theirs)
+	if !r.isLogged(p.told, has) {
+		return false
+	}
+	clear(a.seen) // a key that went with this answer before may have changed since
+	for actor, iv := range r.missing(p.told, has) {
 		for _, rec := range r.dots.within(actor, iv) {
 			if _, seen := a.seen[rec.key]; !seen && !r.send(rec.key, a) {
-				return false
+				a.Owes = true
+				return true
 			}
 		}
 	}
 	return true
 }
 
-// judge appends to the verdicts whether the quarters of the item have other sums here, or whether the versions of the item are not here.
-func (r *Replica) judge(it item, verdicts []bool) []bool {
-	if it.held == nil {
-		for i, theirs := range it.sums {
-			_, sum := r.places.total(it.span.child(i, spanBits), r.lowSum)
-			verdicts = append(verdicts, sum != theirs)
-		}
-		return verdicts
+// appendGone appends for each of the versions whether it is known here that it was superseded.
+func (r *Replica) appendGone(gone []bool, h heldDots) []bool {
+	e, _ := r.objects.get(h.key)
+	for _, d := range h.dots {
+		isKnown := d.Counter <= r.clock.Base(d.Actor) || e.Context.Covers(d)
+		gone = append(gone, isKnown && !hasDot(e.Versions, d))
 	}
-	for _, h := range it.held {
-		verdicts = append(verdicts, !r.holds(h))
-	}
-	return verdicts
-}
-
-// holds reports whether the version is here.
-func (r *Replica) holds(h heldVersion) (found bool) {
-	r.places.ascend(h.place, func(k placed) bool {
-		if k.place != h.place {
-			return false
-		}
-		e, _ := r.objects.get(k.key)
-		found = found || hasDot(e.Versions, h.dot)
-		return true
-	})
-	return found
+	return gone
 }

@@ -14,12 +14,12 @@ import (
 
 func TestNothingIsPlannedForAPeerThatHasEverything(t *testing.T) {
 	a, b := open(1), open(2)
-	require.Nil(t, a.Plan(b.Clock(), false))
+	require.Nil(t, a.Plan(b.Self(), b.Clock(), false))
 	put(t, a, "k", "v")
 	send(t, a, b)
 	put(t, b, "more", "v")
-	require.Nil(t, a.Plan(b.Clock(), false), "what the peer has more is its own affair")
-	require.NotNil(t, a.Plan(b.Clock(), true))
+	require.Nil(t, a.Plan(b.Self(), b.Clock(), false), "what the peer has more is its own affair")
+	require.NotNil(t, a.Plan(b.Self(), b.Clock(), true))
 }
 
 func TestRepairBringsWhatIsMissingAndNoMore(t *testing.T) {
@@ -46,7 +46,7 @@ func TestRepairedReplicaRepairsOthers(t *testing.T) {
 	del(t, a, "gone")
 	drain(t, a)
 	pull(t, a, b, true)
-	plan := b.Plan(c.Clock(), false)
+	plan := b.Plan(c.Self(), c.Clock(), false)
 	require.False(t, plan.Full, "the log came along")
 	pull(t, b, c, false)
 	requireSame(t, a, c)
@@ -58,11 +58,11 @@ func TestMutationsThatLeaveTheLogMakeLaggardsTakeEverything(t *testing.T) {
 		put(t, a, fmt.Sprint("k", i), "v")
 	}
 	require.Equal(t, 3, a.NumUnstable())
-	require.True(t, a.Plan(b.Clock(), false).Full)
+	require.True(t, a.Plan(b.Self(), b.Clock(), false).Full)
 	receive(t, b, drain(t, a))
 	put(t, a, "k9", "v")
 	drain(t, a)
-	require.False(t, a.Plan(b.Clock(), false).Full)
+	require.False(t, a.Plan(b.Self(), b.Clock(), false).Full)
 }
 
 func TestKeyThatIsDeletedWhileItsChunkIsAwaitedIsDeletedThere(t *testing.T) {
@@ -162,8 +162,8 @@ func TestFullTransferBetweenEqualsMovesNoKeys(t *testing.T) {
 	a, b := diverged(t, 1000)
 	x := pull(t, a, b, true)
 	require.Empty(t, x.keys)
-	require.Less(t, x.bytes, 250)
-	require.Equal(t, 2, x.steps)
+	require.Less(t, x.bytes, 150)
+	require.Equal(t, 1, x.steps)
 }
 
 func TestFullTransferMovesOnlyWhatDiffers(t *testing.T) {
@@ -208,7 +208,7 @@ func TestLaggardBeyondTheLogConvergesWhileBothWrite(t *testing.T) {
 // pullBoth pulls each way, with a write at each end between the steps.
 func pullBoth(t *rapid.T, a, b *replica.Replica, change func(*replica.Replica)) {
 	for range 2 {
-		for plan := a.Plan(b.Clock(), false); plan != nil; plan = nil {
+		for plan := a.Plan(b.Self(), b.Clock(), false); plan != nil; plan = nil {
 			in := b.Begin()
 			for done := false; !done; {
 				q := b.Ask(in, 40)
@@ -233,6 +233,20 @@ func pullBoth(t *rapid.T, a, b *replica.Replica, change func(*replica.Replica)) 
 	}
 }
 
+// differing begins a full transfer to b, which has a key of its own: that has to be asked about after the walk.
+func differing(t *testing.T, a, b *replica.Replica) *transfer {
+	t.Helper()
+	put(t, b, "own", "v")
+	return begin(a, b, true)
+}
+
+// requireSameAfter checks that to lacks nothing but what from has.
+func requireSameAfter(t *testing.T, from, to *replica.Replica) {
+	t.Helper()
+	pull(t, from, to, false)
+	requireSame(t, from, to)
+}
+
 func TestKeysThatChangeAfterTheirComparisonAreComparedAsTheyWere(t *testing.T) {
 	a, b, c := open(1), open(2), open(3)
 	put(t, c, "k", "old")
@@ -242,14 +256,14 @@ func TestKeysThatChangeAfterTheirComparisonAreComparedAsTheyWere(t *testing.T) {
 	drain(t, a)
 	a.Collect(nil)
 
-	x := begin(a, b, true)
+	x := differing(t, a, b)
 	x.walk(t)
 	answer := x.answer(t, 1<<10)
 	receive(t, b, late)
 	require.Equal(t, []string{"old"}, values(b, "k"), "b cannot know better yet")
 	require.Equal(t, []string{"k"}, x.take(t, answer))
 	require.Nil(t, b.Get("k"), "a has seen and removed it")
-	requireSame(t, a, b)
+	requireSameAfter(t, b, a)
 }
 
 func TestKeysThatChangeDuringATransferTravelWithTheirMutations(t *testing.T) {
@@ -260,8 +274,6 @@ func TestKeysThatChangeDuringATransferTravelWithTheirMutations(t *testing.T) {
 	x := begin(a, b, true)
 	del(t, a, "k")
 	drain(t, a)
-	x.walk(t)
-	require.Empty(t, x.keys)
 	x.end(t, 1<<10)
 	require.Equal(t, []string{"k"}, x.keys)
 	require.True(t, b.Clock().Has(dot(1, 2)), "or c would keep k if a were lost now")
@@ -273,7 +285,7 @@ func TestTransferWhoseSenderForgotWhatChangedIsBegunAgain(t *testing.T) {
 	a, b := open(1), open(2)
 	put(t, a, "k", "v")
 	drain(t, a)
-	x := begin(a, b, true)
+	x := differing(t, a, b)
 	x.walk(t)
 	del(t, a, "k")
 	drain(t, a)
@@ -285,7 +297,7 @@ func TestTransferWhoseSenderForgotWhatChangedIsBegunAgain(t *testing.T) {
 	_, _, err = b.Take(x.intake, replica.NewAnswer(q))
 	require.ErrorIs(t, err, replica.ErrStale)
 	pull(t, a, b, false)
-	requireSame(t, a, b)
+	requireSameAfter(t, b, a)
 }
 
 func TestContextThatIsStrippedDuringATransferIsNotMissed(t *testing.T) {
@@ -298,7 +310,7 @@ func TestContextThatIsStrippedDuringATransferIsNotMissed(t *testing.T) {
 	del(t, a, "k")
 	drain(t, a)
 	a.Collect(nil)
-	x := begin(a, b, true)
+	x := differing(t, a, b)
 	receive(t, a, gap) // the context of k at a goes
 	x.walk(t)
 	last := x.answer(t, 1<<10)
@@ -308,7 +320,7 @@ func TestContextThatIsStrippedDuringATransferIsNotMissed(t *testing.T) {
 	require.Nil(t, b.Get("k"))
 	receive(t, b, late)
 	require.Nil(t, b.Get("k"))
-	requireSame(t, a, b)
+	requireSameAfter(t, b, a)
 }
 
 func TestAnswersThatDoNotFitTheirQuestionAreRefused(t *testing.T) {
@@ -322,14 +334,15 @@ func TestAnswersThatDoNotFitTheirQuestionAreRefused(t *testing.T) {
 		_, _, err := b.Take(b.Begin(), answer)
 		require.ErrorIs(t, err, replica.ErrMalformed, name)
 	}
-	x := begin(a, b, true)
+	x := differing(t, a, b)
 	x.walk(t)
 	answer := x.answer(t, 1<<10)
 	for name, wrong := range map[string]*replica.Answer{
 		"stage that is over":  {Stage: replica.StageWalk},
 		"end of another kind": {Stage: replica.StageDone},
-		"another clock":       {Stage: replica.StageCompare, Clock: &c0, Verdicts: answer.Verdicts},
-		"too few verdicts":    {Stage: replica.StageCompare, Verdicts: answer.Verdicts[1:]},
+		"another clock":       {Stage: replica.StageCompare, Clock: &c0, Gone: answer.Gone},
+		"too few verdicts":    {Stage: replica.StageCompare},
+		"sums, not asked for": {Stage: replica.StageCompare, Sums: []uint64{1}, Gone: answer.Gone},
 	} {
 		_, _, err := b.Take(x.intake, wrong)
 		require.ErrorIs(t, err, replica.ErrMalformed, name)
@@ -357,8 +370,7 @@ func TestEmptyNodeSharesWhatItsKeysWaitFor(t *testing.T) {
 	from.Collect(nil)
 	x := begin(from, open(2), true)
 	answer := x.answer(t, 1<<20)
-	answer.Clock = nil
-	answer.Stage = replica.StageWalk
+	answer.Stage, answer.Clock, answer.Sums = replica.StageWalk, nil, nil
 	perKey := testing.AllocsPerRun(1, func() {
 		to := open(3)
 		_, _, err := to.Take(to.Begin(), answer)

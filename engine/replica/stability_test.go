@@ -73,7 +73,7 @@ func requireLog(t *rapid.T, a *replica.Replica, member map[clock.Dot]bool, writt
 	}
 	require.Equal(t, len(want), a.NumUnstable())
 	all := replica.NewAnswer(replica.Question{})
-	_, err := a.Answer(a.Plan(clock.Clock{}, true), replica.Question{}, all, 1<<20)
+	_, err := a.Answer(a.Plan(clock.Actor{}, clock.Clock{}, true), replica.Question{}, all, 1<<20)
 	require.NoError(t, err)
 	for _, p := range all.Delta.Objects {
 		dots := slices.Clone(p.Dots)

@@ -24,21 +24,15 @@ func (r *Replica) swap(key string, old entry, next Object) bool {
 func (r *Replica) place(key string, old, e entry) {
 	switch {
 	case old.isEmpty() && !e.isEmpty():
-		r.places.put(key, e.sum[1], r.lowSum)
+		r.places.put(placed{placeOf(key), e.sum[1], key})
 	case !old.isEmpty() && e.isEmpty():
-		r.places.remove(key, old.sum[1])
+		r.places.remove(placed{placeOf(key), old.sum[1], key})
 	case old.sum != e.sum:
 		r.places.change(key, old.sum[1], e.sum[1])
 	}
 	if r.intake != nil && old.sum != e.sum {
 		r.intake.touch(key, old.Versions)
 	}
-}
-
-// lowSum returns the low half of the fingerprint of a key that is stored.
-func (r *Replica) lowSum(key string) uint64 {
-	e, _ := r.objects.get(key)
-	return e.sum[1]
 }
 
 func sameDots(a, b []Version) bool {

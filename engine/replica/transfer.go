@@ -27,34 +27,14 @@ type Question struct {
 	// Beyond is, in StageCompare, the mutations that the receiver has and Plan.Clock lacks.
 	Beyond clock.Clock
 
-	items []item
+	spans []span     // whose parts are to be compared
+	held  []heldDots // what the receiver has of some keys
 }
 
-// item is one thing to compare: a span with the sums of its quarters, or the versions that the receiver has in it.
-type item struct {
-	span span
-	sums [spanFan]uint64
-	held []heldVersion // nil for sums
-}
-
-// Spans are compared by their quarters: fewer make more round trips, more make more bytes for a lone difference.
-const (
-	spanFan  = 4
-	spanBits = 2
-)
-
-// heldVersion is a version by the place of its key and its dot.
-type heldVersion struct {
-	place uint64
-	dot   clock.Dot
-}
-
-// numVerdicts returns how many answers the item wants.
-func (i item) numVerdicts() int {
-	if i.held != nil {
-		return len(i.held)
-	}
-	return spanFan
+// heldDots is the versions of a key that the receiver has, sorted.
+type heldDots struct {
+	key  string
+	dots []clock.Dot
 }
 
 // Answer is the sender's part of a step. The receiver takes it with Replica.Take.
@@ -68,9 +48,12 @@ type Answer struct {
 	// Clock is Plan.Clock, given once with the step to StageCompare.
 	Clock *clock.Clock
 
-	// Verdicts says in StageCompare, for each quarter and each version of the question's items in order, whether it differs; nil while more
-	// objects must travel before the question can be answered.
-	Verdicts []bool
+	// Sums are, in StageCompare, those of the parts of the question's spans in order; with Clock it is the one of everything, or none.
+	Sums []uint64
+	// Gone says for each version that the question names, in order, whether the sender has removed it.
+	Gone []bool
+	// Owes is true when the sums or Gone tell of mutations that the receiver must still ask for.
+	Owes bool
 
 	out  *packer
 	seen map[string]struct{} // keys of the log that this answer has dealt with

@@ -3,23 +3,30 @@ package replica
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
 	"github.com/kvnode/kvnode/clock"
 )
 
-// Encoded sizes in bytes of the parts of a question: an item without its verdicts, and what it has for each of these.
+// Upper bounds of the encoded sizes in bytes of the parts of a question.
 const (
-	itemSize = 8
-	heldSize = 12
+	spanSize = 1 + binary.MaxVarintLen64
+	heldSize = 2 * lenSize
 )
+
+func (h heldDots) size() int {
+	return heldSize + len(h.key) + len(h.dots)*dotSize
+}
 
 // Bits of the first byte of an answer besides its stage.
 const (
-	answerHasClock    = 1 << 4
-	answerHasVerdicts = 1 << 5
-	answerStage       = 1<<4 - 1
+	answerHasClock = 1 << 4
+	answerHasSums  = 1 << 5
+	answerHasGone  = 1 << 6
+	answerOwes     = 1 << 7
+	answerStage    = 1<<4 - 1
 )
 
 // AppendBinary appends the encoding of the question to b:
@@ -27,10 +34,9 @@ const (
 //	version byte, stage byte, then by stage
 //	log:     actor, counter
 //	walk:    place
-//	compare: the clock beyond C0, the actors of the listed versions in the order of their bytes, the items
+//	compare: the clock beyond C0, the spans, the actors of the named versions in the order of their bytes, the keys with their versions
 //
-// An item is the number of bits of its span and its first bits, and then either the sums of its quarters or the versions (distance of the place from
-// the one before, place of the actor in the list, counter). Sums are eight bytes big-endian.
+// A span is a byte for the number of its bits, and its first bits. A key is its bytes and the dots of its versions, as those of a Delta.
 func (q Question) AppendBinary(b []byte) []byte {
 	e := encoder{b: append(b, wireVersion, byte(q.Stage)), index: map[clock.Actor]uint64{}}
 	switch q.Stage {
@@ -41,59 +47,34 @@ func (q Question) AppendBinary(b []byte) []byte {
 		e.b = binary.BigEndian.AppendUint64(e.b, q.Place)
 	case StageCompare:
 		e.b = q.Beyond.AppendBinary(e.b)
-		e.listedActors(q.items)
-		e.uvarint(uint64(len(q.items)))
-		for _, it := range q.items {
-			e.item(it)
+		e.uvarint(uint64(len(q.spans)))
+		for _, s := range q.spans {
+			e.b = append(e.b, byte(s.bits))
+			e.uvarint(bitsOf(s))
 		}
+		e.held(q.held)
 	case StageDone:
 	}
 	return e.b
 }
 
-// listedActors appends the actors of the listed versions.
-func (e *encoder) listedActors(items []item) {
-	var actors []clock.Actor
-	for _, it := range items {
-		for _, h := range it.held {
-			if _, known := e.index[h.dot.Actor]; !known {
-				e.index[h.dot.Actor] = 0
-				actors = append(actors, h.dot.Actor)
-			}
+// held appends keys with their versions.
+func (e *encoder) held(held []heldDots) {
+	for _, h := range held {
+		for _, d := range h.dots {
+			e.index[d.Actor] = 0
 		}
 	}
-	slices.SortFunc(actors, clock.Actor.Compare)
-	e.uvarint(uint64(len(actors)))
-	for i, a := range actors {
+	e.uvarint(uint64(len(e.index)))
+	for i, a := range slices.SortedFunc(maps.Keys(e.index), clock.Actor.Compare) {
 		e.index[a] = uint64(i)
 		e.actor(a)
 	}
-}
-
-func (e *encoder) item(it item) {
-	e.uvarint(uint64(it.span.bits)<<1 | isList(it))
-	e.uvarint(bitsOf(it.span))
-	if it.held == nil {
-		for _, sum := range it.sums {
-			e.b = binary.BigEndian.AppendUint64(e.b, sum)
-		}
-		return
+	e.uvarint(uint64(len(held)))
+	for _, h := range held {
+		e.text(h.key)
+		e.dots(h.dots)
 	}
-	e.uvarint(uint64(len(it.held)))
-	last := it.span.lo
-	for _, h := range it.held {
-		e.uvarint(h.place - last)
-		e.uvarint(e.index[h.dot.Actor])
-		e.uvarint(h.dot.Counter)
-		last = h.place
-	}
-}
-
-func isList(it item) uint64 {
-	if it.held != nil {
-		return 1
-	}
-	return 0
 }
 
 // bitsOf returns the first bits of the span, which all its places share.
@@ -105,16 +86,9 @@ func bitsOf(s span) uint64 {
 }
 
 // AppendBinary appends the encoding of the answer to b: a version byte, a byte with the stage and what else there is, where the stage goes on (as in a
-// Question), the clock, the number of verdicts and their bits, and the delta.
+// Question), the clock, the number of sums and the sums of eight bytes, the number of verdicts and their bits, and the delta.
 func (a *Answer) AppendBinary(b []byte) []byte {
-	flags := byte(a.Stage)
-	if a.Clock != nil {
-		flags |= answerHasClock
-	}
-	if a.Verdicts != nil {
-		flags |= answerHasVerdicts
-	}
-	e := encoder{b: append(b, wireVersion, flags)}
+	e := encoder{b: append(b, wireVersion, a.flags())}
 	switch a.Stage {
 	case StageLog:
 		e.actor(a.Dot.Actor)
@@ -126,10 +100,33 @@ func (a *Answer) AppendBinary(b []byte) []byte {
 	if a.Clock != nil {
 		e.b = a.Clock.AppendBinary(e.b)
 	}
-	if a.Verdicts != nil {
-		e.verdicts(a.Verdicts)
+	if len(a.Sums) > 0 {
+		e.uvarint(uint64(len(a.Sums)))
+		for _, sum := range a.Sums {
+			e.b = binary.BigEndian.AppendUint64(e.b, sum)
+		}
+	}
+	if len(a.Gone) > 0 {
+		e.verdicts(a.Gone)
 	}
 	return a.Delta.AppendBinary(e.b)
+}
+
+func (a *Answer) flags() byte {
+	flags := byte(a.Stage)
+	if a.Clock != nil {
+		flags |= answerHasClock
+	}
+	if len(a.Sums) > 0 {
+		flags |= answerHasSums
+	}
+	if len(a.Gone) > 0 {
+		flags |= answerHasGone
+	}
+	if a.Owes {
+		flags |= answerOwes
+	}
+	return flags
 }
 
 func (e *encoder) verdicts(verdicts []bool) {
@@ -167,8 +164,8 @@ func (d *decoder) question() Question {
 		q.Place = d.uint64()
 	case StageCompare:
 		q.Beyond = d.clock()
-		d.listedActors()
-		q.items = d.items()
+		q.spans = d.spans()
+		q.held = d.held()
 	case StageDone:
 		d.fail("question after the end")
 	}
@@ -220,78 +217,64 @@ func (d *decoder) clock() clock.Clock {
 	return c
 }
 
-func (d *decoder) listedActors() {
+// Least encoded sizes in bytes of a span and of a key with its versions.
+const (
+	minSpanSize = 2
+	minHeldSize = 4
+)
+
+func (d *decoder) spans() []span {
+	n := d.count(minSpanSize)
+	if n > maxSpans {
+		d.fail("too many spans")
+	}
+	if d.err != nil || n == 0 {
+		return nil
+	}
+	out := make([]span, n)
+	for i := range out {
+		out[i] = d.span()
+	}
+	return out
+}
+
+// span reads a span that has parts.
+func (d *decoder) span() span {
+	bits, first := int(d.byte()), d.uvarint()
+	switch {
+	case d.err != nil:
+	case bits >= 64 || bits%placeBits != 0:
+		d.fail("size of a span")
+	case first>>bits > 0:
+		d.fail("bits outside a span")
+	case bits > 0:
+		return span{lo: first << (64 - bits), bits: bits}
+	}
+	return span{}
+}
+
+func (d *decoder) held() []heldDots {
 	d.actors = make([]clock.Actor, d.count(clock.ActorSize))
 	var last clock.Actor
 	for i := range d.actors {
 		last = d.nextActor(last)
 		d.actors[i] = last
 	}
-}
-
-func (d *decoder) items() []item {
-	var out []item
-	for range d.count(minItemSize) {
-		it := d.item()
+	n := d.count(minHeldSize)
+	if n == 0 {
+		return nil
+	}
+	out := make([]heldDots, n)
+	for i := range out {
+		out[i] = heldDots{d.text(), d.dots()}
+		if len(out[i].dots) == 0 {
+			d.fail("key without versions")
+		}
 		if d.err != nil {
 			return nil
 		}
-		out = append(out, it)
 	}
 	return out
-}
-
-// Least encoded sizes in bytes of an item and of a listed version.
-const (
-	minItemSize = 6
-	minHeldSize = 3
-)
-
-func (d *decoder) item() item {
-	head := d.uvarint()
-	it := item{span: d.span(head >> 1)}
-	if head&1 == 0 {
-		for i := range it.sums {
-			it.sums[i] = d.uint64()
-		}
-		if it.span.bits+spanBits > 64 {
-			d.fail("span that has no quarters")
-		}
-		return it
-	}
-	it.held = make([]heldVersion, d.count(minHeldSize))
-	last := it.span.lo
-	for i := range it.held {
-		gap, actor, counter := d.uvarint(), d.place(), d.uvarint()
-		if d.err == nil && gap > it.span.hi()-last {
-			d.fail("version outside its span")
-		}
-		if d.err != nil {
-			return item{}
-		}
-		last += gap
-		it.held[i] = heldVersion{last, clock.Dot{Actor: d.actors[actor], Counter: counter}}
-	}
-	if len(it.held) == 0 {
-		d.fail("item without versions")
-	}
-	return it
-}
-
-// span reads the first bits of a span.
-func (d *decoder) span(bits uint64) span {
-	first := d.uvarint()
-	switch {
-	case d.err != nil:
-	case bits > 64 || bits%spanBits != 0:
-		d.fail("size of a span")
-	case bits < 64 && first>>bits > 0:
-		d.fail("bits outside a span")
-	case bits == 0:
-	default:
-		return span{lo: first << (64 - bits), bits: int(bits)}
-	}
-	return span{}
 }
 
 // ParseAnswer reads what Answer.AppendBinary wrote; anything else is ErrMalformed. The values of the delta are parts of b. What is allocated is
@@ -313,10 +296,7 @@ func ParseAnswer(b []byte) (*Answer, error) {
 func (d *decoder) answer() *Answer {
 	d.version()
 	flags := d.byte()
-	a := &Answer{Stage: d.stage(flags & answerStage)}
-	if flags&^(answerStage|answerHasClock|answerHasVerdicts) != 0 {
-		d.fail("unknown parts")
-	}
+	a := &Answer{Stage: d.stage(flags & answerStage), Owes: flags&answerOwes != 0}
 	switch a.Stage {
 	case StageLog:
 		a.Dot = d.position()
@@ -328,15 +308,29 @@ func (d *decoder) answer() *Answer {
 		c := d.clock()
 		a.Clock = &c
 	}
-	if flags&answerHasVerdicts != 0 {
-		a.Verdicts = d.verdicts()
+	if flags&answerHasSums != 0 {
+		a.Sums = d.sums()
+	}
+	if flags&answerHasGone != 0 {
+		a.Gone = d.verdicts()
 	}
 	return a
 }
 
+func (d *decoder) sums() []uint64 {
+	out := make([]uint64, d.count(8))
+	for i := range out {
+		out[i] = d.uint64()
+	}
+	if len(out) == 0 {
+		d.fail("number of sums")
+	}
+	return out
+}
+
 func (d *decoder) verdicts() []bool {
 	n := d.uvarint()
-	if d.err != nil || n > math.MaxInt32 {
+	if d.err != nil || n == 0 || n > math.MaxInt32 {
 		d.fail("number of verdicts")
 		return nil
 	}

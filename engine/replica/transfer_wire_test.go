@@ -78,37 +78,46 @@ func TestTruncatedAndExtendedMessagesOfTransfersAreRefused(t *testing.T) {
 
 func TestQuestionsThatContradictThemselvesAreRefused(t *testing.T) {
 	id := func(b byte) string { x := actor(b).Bytes(); return string(x[:]) }
-	sums := strings.Repeat("s", 32)
-	for name, b := range map[string]string{
-		"another version":                  "\x02\x00" + id(0) + "\x00",
-		"an unknown stage":                 "\x01\x09",
-		"a question after the end":         "\x01\x03",
-		"a clock that is not canonical":    "\x01\x02\x01" + id(1) + "\x00\x00\x00\x00",
-		"more items than bytes":            "\x01\x02\x00\x00\xff\xff\x03",
-		"a span that is too small":         "\x01\x02\x00\x00\x01\x84\x01\x00" + sums,
-		"a span without quarters":          "\x01\x02\x00\x00\x01\x80\x01\x00" + sums,
-		"a span of odd size":               "\x01\x02\x00\x00\x01\x02\x00" + sums,
-		"bits outside the span":            "\x01\x02\x00\x00\x01\x04\x04" + sums,
-		"an item without versions":         "\x01\x02\x00\x00\x01\x01\x00\x00\x00\x00",
-		"an actor that is not in the list": "\x01\x02\x00\x00\x01\x01\x00\x01\x00\x00\x01",
-		"a version outside its span":       "\x01\x02\x00\x01" + id(1) + "\x01\x7d\x00\x01\x04\x00\x01",
+	const compare = "\x01\x02\x00"
+	for b, why := range map[string]string{
+		"\x02\x00" + id(0) + "\x00": "unknown version",
+		"\x01\x09":                  "unknown stage",
+		"\x01\x03":                  "question after the end",
+		"\x01\x02\x01" + id(1) + "\x00\x00\x00\x00":                "clock",
+		compare + "\xff\x03":                                       "more things than bytes",
+		compare + "\x81\x02" + strings.Repeat("\x00", 2*257+2):     "too many spans",
+		compare + "\x01\x40\x00\x00\x00":                           "size of a span",
+		compare + "\x01\x03\x00\x00\x00":                           "size of a span",
+		compare + "\x01\x04\x10\x00\x00":                           "bits outside a span",
+		compare + "\x01\x00\x01\x00\x00":                           "bits outside a span",
+		compare + "\x00\x00\xff\x03":                               "more things than bytes",
+		compare + "\x00\x01" + id(1) + "\x01\x03key\x00":           "key without versions",
+		compare + "\x00\x00\x01\x03key\x01\x00\x01":                "actor that is not in the list",
+		compare + "\x00\x02" + id(2) + id(1) + "\x01\x01k\x01\x00": "actors out of order",
+		compare + "\x00\x00\x00\x00":                               "bytes after the end",
 	} {
 		_, err := replica.ParseQuestion([]byte(b))
-		require.ErrorIs(t, err, replica.ErrMalformed, name)
+		require.ErrorIs(t, err, replica.ErrMalformed, "%q", b)
+		require.ErrorContains(t, err, why, "%q", b)
 	}
-	for name, b := range map[string]string{
-		"an unknown part":                 "\x01\x42\x01\x00\x00",
-		"bits after the last verdict":     "\x01\x22\x01\x02\x01\x00\x00",
-		"more verdicts than bytes":        "\x01\x22\xff\xff\xff\xff\x7f",
-		"a clock that is not canonical":   "\x01\x12\x01" + id(1) + "\x00\x00\x01\x00\x00",
-		"a delta that is not one":         "\x01\x02\x07",
-		"an actor where a place belongs":  "\x01\x01" + id(1),
-		"a place where an actor belongs":  "\x01\x00" + "12345678",
-		"nothing but the version":         "\x01",
-		"a delta of another wire version": "\x01\x03\x02\x00\x00",
+	for b, why := range map[string]string{
+		"\x01\x04":                                      "unknown stage",
+		"\x01\x22\x00\x01\x00\x00":                      "number of sums",
+		"\x01\x22\x02" + "12345678":                     "more things than bytes",
+		"\x01\x42\x00\x01\x00\x00":                      "number of verdicts",
+		"\x01\x42\x01\x02\x01\x00\x00":                  "bits after the last verdict",
+		"\x01\x42\xff\xff\xff\xff\x7f":                  "number of verdicts",
+		"\x01\x42\xff\xff\xff\xff\x07":                  "too short",
+		"\x01\x12\x01" + id(1) + "\x00\x00\x01\x00\x00": "clock",
+		"\x01\x02\x07":                                  "unknown version",
+		"\x01\x01" + id(1):                              "more things than bytes",
+		"\x01\x00" + "12345678":                         "too short",
+		"\x01":                                          "too short",
+		"\x01\x03\x02\x00\x00":                          "unknown version",
 	} {
 		_, err := replica.ParseAnswer([]byte(b))
-		require.ErrorIs(t, err, replica.ErrMalformed, name)
+		require.ErrorIs(t, err, replica.ErrMalformed, "%q", b)
+		require.ErrorContains(t, err, why, "%q", b)
 	}
 }
 
@@ -125,7 +134,7 @@ func FuzzParseQuestion(f *testing.F) {
 			return
 		}
 		a, _ := diverged(t, 20)
-		plan := a.Plan(clock.Clock{}, true)
+		plan := a.Plan(clock.Actor{}, clock.Clock{}, true)
 		answer := replica.NewAnswer(q)
 		if _, err := a.Answer(plan, q, answer, 1<<10); err != nil {
 			require.ErrorIs(t, err, replica.ErrStale)

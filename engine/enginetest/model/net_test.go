@@ -152,7 +152,7 @@ func (s *sim) pullStep(n *node) {
 
 func (s *sim) plan(n, peer *node) {
 	p := n.pull
-	p.plan = peer.rep.Plan(p.theirs, p.full)
+	p.plan = peer.rep.Plan(n.id, p.theirs, p.full)
 	if p.plan == nil {
 		n.pull = nil
 		return
@@ -254,11 +254,11 @@ func (s *sim) countStage(a *replica.Answer) {
 		return
 	}
 	s.stats["compared"]++
-	if a.Verdicts == nil {
-		s.stats["compared later"]++
+	if a.Owes {
+		s.stats["owed"]++
 	}
-	if slices.Contains(a.Verdicts, true) {
-		s.stats["differs"]++
+	if slices.Contains(a.Gone, true) {
+		s.stats["gone"]++
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *sim) checkEnd() {
 
 // checkClean checks that only versions are left: no context, no trace of deleted keys, counts that are right.
 func (s *sim) checkClean(n *node) {
-	plan := n.rep.Plan(clock.Clock{}, true)
+	plan := n.rep.Plan(clock.Actor{}, clock.Clock{}, true)
 	all := replica.NewAnswer(replica.Question{})
 	for all.Stage < replica.StageCompare {
 		if _, err := n.rep.Answer(plan, replica.Question{}, all, 1<<20); err != nil {
