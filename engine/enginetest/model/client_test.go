@@ -14,17 +14,24 @@ func (s *sim) write() {
 	if !n.ready {
 		return
 	}
-	t := s.context(n, pick(s, s.keys))
-	isDelete := s.chance(0.25)
+	s.writeAt(n, s.context(n, pick(s, s.keys)))
+}
+
+// writeAt is one write of a client that has read the token.
+func (s *sim) writeAt(n *node, t token) {
+	isDelete := s.chance(s.weather.deletes)
 	if isDelete && s.wrong.deleting != nil {
 		s.wrong.deleting(s, n, t)
 		return
 	}
 	s.apply(n, t, replica.Write{
 		Key: t.key, Value: []byte(pick(s, []string{"a", "b", "c", ""})), Delete: isDelete, Context: t.ctx, IfCovered: s.chance(0.15),
-		Now: clock.Timestamp(s.steps + s.rand.IntN(100)),
+		Now: s.now(),
 	})
 }
+
+// now is the time at some node: clocks differ.
+func (s *sim) now() clock.Timestamp { return clock.Timestamp(s.steps + s.rand.IntN(100)) }
 
 // context returns what the client knows of the key: everything, nothing, what it just read here or at another node, or what it read some time.
 func (s *sim) context(n *node, key string) token {

@@ -43,7 +43,21 @@ func (s *sim) deliver() {
 	if len(s.net) == 0 {
 		return
 	}
-	i := s.rand.IntN(len(s.net))
+	s.deliverAt(s.rand.IntN(len(s.net)))
+}
+
+// deliverTo gives a node all frames that are on their way to it, in any order.
+func (s *sim) deliverTo(n *node) {
+	for {
+		i := slices.IndexFunc(s.net, func(m message) bool { return m.to == n.id })
+		if i < 0 {
+			return
+		}
+		s.deliverAt(i)
+	}
+}
+
+func (s *sim) deliverAt(i int) {
 	msg := s.net[i]
 	s.net[i] = s.net[len(s.net)-1]
 	s.net = s.net[:len(s.net)-1]

@@ -32,6 +32,7 @@ type wrong struct {
 // weather is how rough a history is: chances for each frame, transfer step or step.
 type weather struct {
 	loss, abort, crash, restart, calm float64
+	deletes, errands                  float64
 }
 
 // sim is one random history of one small cluster, in one goroutine; everything in it follows from the seed.
@@ -60,11 +61,12 @@ func newSim(seed uint64, w wrong) *sim {
 	s := &sim{
 		rand: r, wrong: w, split: map[string]bool{}, lost: map[clock.Dot]bool{}, stats: map[string]int{},
 		stories: ghost.Histories[string]{},
-		options: replica.Options{Ordered: r.IntN(2) == 0, MaxDotKeys: []int{0, 0, 0, 4}[r.IntN(4)], ListKeys: 1 + r.IntN(2)},
+		options: replica.Options{Ordered: r.IntN(2) == 0, MaxDotKeys: []int{0, 0, 1, 4}[r.IntN(4)], ListKeys: 1 + r.IntN(2)},
 	}
 	s.weather = weather{
 		loss: pick(s, []float64{0.02, 0.15, 0.6}), abort: pick(s, []float64{0.01, 0.05, 0.3}),
 		crash: pick(s, []float64{0.002, 0.008, 0.02}), restart: pick(s, []float64{0.001, 0.005}), calm: pick(s, []float64{0, 0.005, 0.02}),
+		deletes: pick(s, []float64{0.25, 0.5}), errands: pick(s, []float64{0, 0.005, 0.01}),
 	}
 	numKeys, numNodes := 1+r.IntN(4), 3+r.IntN(3)
 	if w.weather != (weather{}) {
@@ -173,8 +175,15 @@ func (s *sim) step() {
 		{s.weather.crash, s.crash},
 		{s.weather.restart, s.restart},
 		{s.weather.calm, s.calm},
+		{s.weather.errands, s.courier},
+		{s.weather.errands, s.straggler},
+		{s.weather.errands, s.funeral},
 	}
-	x := s.rand.Float64()
+	total := 0.0
+	for _, a := range actions {
+		total += a.weight
+	}
+	x := s.rand.Float64() * total
 	for _, a := range actions {
 		if x -= a.weight; x < 0 {
 			a.do()
