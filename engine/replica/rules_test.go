@@ -29,3 +29,63 @@ func TestSumTellsDifferentBytesOfOneMutationApart(t *testing.T) {
 	}
 	require.Len(t, sums, 3)
 }
+
+func TestMutationBeyondTheAgreementIsNotForgotten(t *testing.T) {
+	dead, a := open(1), open(2)
+	put(t, dead, "k", "v")
+	receive(t, a, drain(t, dead))
+	put(t, dead, "lost", "v")
+	drain(t, dead)
+	put(t, dead, "k3", "v")
+	receive(t, a, drain(t, dead))
+	a.Seal(actor(1), clock.Entry{Base: 1})
+	require.True(t, a.Clock().Has(dot(1, 3)), "its value is here")
+	require.Equal(t, []string{"v"}, values(a, "k3"))
+}
+
+func TestTransferOfAnEarlierIncarnationIsNotGoneOnWith(t *testing.T) {
+	a, b := open(1), open(2)
+	put(t, a, "k", "v")
+	x := begin(a, b, true)
+	answer := x.answer(t, 1<<10)
+	b.Adopt(actor(3))
+	_, _, err := b.Take(x.intake, answer)
+	require.ErrorIs(t, err, replica.ErrStale)
+	require.Empty(t, b.Get("k"))
+}
+
+func TestWhatTheLastIncarnationDidNotSendTravelsWithAllThatIsNotStable(t *testing.T) {
+	a, b := open(1), open(2)
+	put(t, b, "k", "seen")
+	send(t, b, a)
+	put(t, a, "k", "pending")
+	a.Adopt(actor(3))
+	require.Equal(t, []clock.Dot{dot(2, 1)}, drain(t, a).Objects[0].Dots)
+}
+
+func TestFullTransferSeesWhatOneKeyOfManyHasLost(t *testing.T) {
+	a, b := diverged(t, 500)
+	put(t, a, "key7", "x")
+	write(t, a, replica.Write{Key: "key7", Value: []byte("y"), Context: clock.Context{}})
+	pull(t, a, b, false)
+	write(t, a, replica.Write{Key: "key7", Delete: true, Context: clock.Context{actor(1): 501}})
+	drain(t, a)
+	a.Collect(nil)
+	pull(t, a, b, true)
+	requireSame(t, a, b)
+	require.Equal(t, []string{"y"}, values(b, "key7"))
+}
+
+func TestKeyThatIsDeletedBeforeTheWalkReachesItTravelsWithThat(t *testing.T) {
+	z, a, b := open(9), open(1), open(2)
+	put(t, z, "lost", "v")
+	drain(t, z)
+	put(t, z, "k", "v")
+	send(t, z, a, b)
+	x := begin(a, b, true)
+	del(t, a, "k")
+	drain(t, a)
+	x.walk(t)
+	require.Empty(t, b.Get("k"))
+	require.True(t, b.Clock().Has(dot(1, 1)), "or others would never hear of the delete if the transfer broke off and a were gone")
+}
