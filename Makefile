@@ -73,8 +73,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	done
 
 .PHONY: mutate
-mutate: ## Break the engine's rules one at a time; its tests must notice (MUTANT=regexp).
-	$(GO) run ./engine/enginetest/mutate -run '$(MUTANT)'
+mutate: ## Break the engine's rules one at a time; its tests must notice (MUTANT=regexp ALL=1).
+	$(GO) run ./engine/enginetest/mutate $(if $(ALL),-all) -run '$(MUTANT)'
 
 .PHONY: split
 split: ## Split a real cluster of three in network namespaces (root, Linux).

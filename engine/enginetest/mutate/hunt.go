@@ -16,20 +16,30 @@ var errRed = errors.New("fails on the source as it is")
 type hunt struct {
 	lab     *lab
 	workers int
-	report  report
+	// all asks every test that a mutant names. Otherwise the first one that notices is enough, and stands first in the table because it is the
+	// cheapest.
+	all    bool
+	report report
 }
 
 // outcome is what came of one mutant.
 type outcome struct {
 	mutant   mutant
 	findings []finding
+	caught   bool
 	err      error
 	took     time.Duration
 }
 
-// caught reports whether every test has noticed the mutant.
-func (o outcome) caught() bool {
-	return o.err == nil && !slices.ContainsFunc(o.findings, func(f finding) bool { return !f.noticed })
+// isCaught reports whether the mutant was noticed: by every test if all were asked, else by one.
+func (h *hunt) isCaught(o outcome) bool {
+	noticed := 0
+	for _, f := range o.findings {
+		if f.noticed {
+			noticed++
+		}
+	}
+	return o.err == nil && noticed > 0 && (!h.all || noticed == len(o.mutant.tests))
 }
 
 // run tries the tests on the source as it is, then on every mutant. The error is errRed, or says why the hunt could not go on.
@@ -106,6 +116,7 @@ func (h *hunt) chase(ctx context.Context, m mutant) outcome {
 	began := time.Now()
 	o := outcome{mutant: m}
 	o.findings, o.err = h.findings(ctx, m)
+	o.caught = h.isCaught(o)
 	o.took = time.Since(began)
 	return o
 }
@@ -127,6 +138,9 @@ func (h *hunt) findings(ctx context.Context, m mutant) ([]finding, error) {
 			return out, err
 		}
 		out = append(out, f)
+		if f.noticed && !h.all {
+			break
+		}
 	}
 	return out, nil
 }

@@ -77,9 +77,10 @@ func TestOldTextMustBeThereExactlyOnce(t *testing.T) {
 func TestHuntTellsMutantsApart(t *testing.T) {
 	root := t.TempDir()
 	for file, text := range map[string]string{
-		"go.mod":    "module small\n\ngo 1.26\n",
-		"a.go":      "package small\n\nfunc two() int {\n\treturn 2\n}\n",
-		"a_test.go": "package small\n\nimport \"testing\"\n\nfunc TestTwo(t *testing.T) {\n\tif two() != 2 {\n\t\tt.Fatal(\"not two\")\n\t}\n}\n",
+		"go.mod": "module small\n\ngo 1.26\n",
+		"a.go":   "package small\n\nfunc two() int {\n\treturn 2\n}\n",
+		"a_test.go": "package small\n\nimport \"testing\"\n\nfunc TestTwo(t *testing.T) {\n\tif two() != 2 {\n\t\tt.Fatal(\"not two\")\n\t}\n}\n\n" +
+			"func TestAny(*testing.T) {}\n",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(root, file), []byte(text), 0o600))
 	}
@@ -91,13 +92,23 @@ func TestHuntTellsMutantsApart(t *testing.T) {
 	require.NoError(t, h.checkTests(t.Context(), []mutant{{tests: []test{two}}}))
 	require.ErrorIs(t, h.checkTests(t.Context(), []mutant{{tests: []test{{pkg: ".", name: "TestThree"}}}}), errNoTest)
 
+	becomesThree := []edit{{file: "a.go", old: "\treturn 2", new: "\treturn 3"}}
+	blind := test{pkg: ".", name: "TestAny"}
+	for _, tests := range [][]test{{two, blind}, {blind, two}} {
+		m := mutant{tests: tests, edits: becomesThree}
+		require.True(t, h.chase(t.Context(), m).caught, "by one of them")
+		strict := hunt{lab: l, all: true}
+		require.False(t, strict.chase(t.Context(), m).caught, "not by all of them")
+	}
+	require.Len(t, h.chase(t.Context(), mutant{tests: []test{two, blind}, edits: becomesThree}).findings, 1, "the first that notices is enough")
+
 	chase := func(old, becomes string) outcome {
 		return h.chase(t.Context(), mutant{tests: []test{two}, edits: []edit{{file: "a.go", old: old, new: becomes}}})
 	}
-	require.True(t, chase("\treturn 2", "\treturn 3").caught())
+	require.True(t, chase("\treturn 2", "\treturn 3").caught)
 	survivor := chase("\treturn 2", "\treturn 1 + 1")
 	require.NoError(t, survivor.err)
-	require.False(t, survivor.caught())
+	require.False(t, survivor.caught)
 	require.ErrorIs(t, chase("\treturn 2", "\treturn").err, errBuild)
 	require.ErrorIs(t, chase("\treturn 4", "\treturn 2").err, errStale)
 }

@@ -19,7 +19,7 @@ type report struct {
 func (r *report) add(o outcome) {
 	name, took := o.mutant.name, o.took.Round(100*time.Millisecond).String()
 	verdict := "caught"
-	if o.caught() {
+	if o.caught {
 		r.caught++
 	} else {
 		r.missed++
@@ -36,7 +36,7 @@ func (r *report) add(o outcome) {
 		}
 		verdict, name, took = "", "", ""
 	}
-	if !o.caught() {
+	if !o.caught {
 		r.printf("        the rule was: %s\n", o.mutant.rule)
 	}
 }
