@@ -257,7 +257,7 @@ func (n *Node) event(e engine.Event) {
 	case engine.EventAlarm, engine.EventNameTaken, engine.EventError:
 		level = slog.LevelError
 	case engine.EventMemberUp, engine.EventMemberDown, engine.EventReady, engine.EventTableDropped, engine.EventHandlerActive,
-		engine.EventForgotten:
+		engine.EventForgotten, engine.EventClosed, engine.EventRetired, engine.EventRestored:
 	}
 	attrs := []slog.Attr{slog.String("node", n.cfg.Name)}
 	for _, a := range []slog.Attr{slog.String("table", e.Table), slog.String("key", e.Key), slog.String("peer", e.Peer)} {

@@ -196,3 +196,18 @@ func TestTokenThatNamesARetiredIncarnationStillCovers(t *testing.T) {
 		require.LessOrEqual(t, incarnations(t, c.Node("a")), 3)
 	})
 }
+
+func TestIncarnationIsNotClosedWhileAKnownMemberIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openClosing(t, "", "a", "b", "c")
+		put(t, c.Node("c"), "carts", "k", "v")
+		c.Crash("c")
+		startClosing(t, c, "c")
+		away(c, "b")
+		c.Pass(2 * time.Minute)
+		require.Zero(t, c.Count(engine.EventClosed))
+		c.Converge()
+		c.Pass(30 * time.Second)
+		require.NotZero(t, c.Count(engine.EventClosed))
+	})
+}

@@ -36,6 +36,9 @@ type peer struct {
 	since    time.Time // when it started, by this node's clock
 	sequence uint64    // last mutation frame that arrived
 	nextSync time.Time
+	// hasMet says that this node has had all of the member's catalogue since the member was last connected. Until then it may not know of incarnations
+	// that the others have closed while this node was away, and takes nothing of a table from it.
+	hasMet bool
 }
 
 func newMembership() membership {

@@ -102,14 +102,20 @@ func (c *Core) sendMutations(f mutationsFrame, sent []sentGroup, size int) {
 
 // onMutations applies a frame group by group and confirms what was applied.
 func (c *Core) onMutations(from clock.Actor, f mutationsFrame) error {
-	if p, ok := c.members.peers[from]; ok {
-		if f.Sequence > p.sequence+1 {
-			p.nextSync = c.now // frames are missing: repair at once
-		}
-		p.sequence = max(p.sequence, f.Sequence)
+	member, ok := c.members.peers[from]
+	if !ok {
+		return nil
 	}
+	if f.Sequence > member.sequence+1 {
+		member.nextSync = c.now // frames are missing: repair at once
+	}
+	member.sequence = max(member.sequence, f.Sequence)
 	ack := frameAcked{Sequence: f.Sequence}
 	for i, g := range f.Groups {
+		if !member.gives(g.ID.Table) {
+			ack.Skipped = append(ack.Skipped, i)
+			continue
+		}
 		if err := c.applyGroup(g); err != nil {
 			ack.Skipped = append(ack.Skipped, i)
 			c.report(Event{Kind: EventError, Table: g.ID.Table, Peer: from.Short(), Err: err})

@@ -241,6 +241,7 @@ func (c *Core) endTransfer(t *transfer, complete bool) {
 		c.boot.pulled[t.p] = t.peer
 	}
 	if t.p == c.space.catalogue {
+		c.meet(t.peer)
 		c.syncSoon()
 	}
 	c.advance()

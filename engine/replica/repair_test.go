@@ -281,26 +281,6 @@ func TestKeysThatChangeDuringATransferTravelWithTheirMutations(t *testing.T) {
 	requireSame(t, b, c)
 }
 
-func TestTransferIsNotOverWhileKeysThatChangedAreStillToCome(t *testing.T) {
-	a, b := open(1), open(2)
-	put(t, a, "k", "v")
-	drain(t, a)
-	a.Collect(nil)
-	x := begin(a, b, true)
-	put(t, a, "large", "v")
-	del(t, a, "k")
-	drain(t, a)
-	x.walk(t)
-	put(t, a, "large", "v2")
-	put(t, a, "larger", "v3")
-	drain(t, a)
-	x.take(t, x.answer(t, 1))
-	require.False(t, x.done, "there is nothing to compare, but not all that changed is here")
-	require.False(t, b.Clock().Has(dot(1, 1)), "or b would claim to have seen, and removed, a version of k")
-	x.end(t, 1)
-	requireSame(t, a, b)
-}
-
 func TestTransferWhoseSenderForgotWhatChangedIsBegunAgain(t *testing.T) {
 	a, b := open(1), open(2)
 	put(t, a, "k", "v")

@@ -30,19 +30,6 @@ func TestSumTellsDifferentBytesOfOneMutationApart(t *testing.T) {
 	require.Len(t, sums, 3)
 }
 
-func TestMutationBeyondTheAgreementIsNotForgotten(t *testing.T) {
-	dead, a := open(1), open(2)
-	put(t, dead, "k", "v")
-	receive(t, a, drain(t, dead))
-	put(t, dead, "lost", "v")
-	drain(t, dead)
-	put(t, dead, "k3", "v")
-	receive(t, a, drain(t, dead))
-	a.Seal(actor(1), clock.Entry{Base: 1})
-	require.True(t, a.Clock().Has(dot(1, 3)), "its value is here")
-	require.Equal(t, []string{"v"}, values(a, "k3"))
-}
-
 func TestTransferOfAnEarlierIncarnationIsNotGoneOnWith(t *testing.T) {
 	a, b := open(1), open(2)
 	put(t, a, "k", "v")

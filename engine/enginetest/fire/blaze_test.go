@@ -28,7 +28,6 @@ const (
 type blaze struct {
 	t       *testing.T
 	cluster *enginetest.Cluster
-	change  func(*engine.Config)
 	crew    *fire.Crew
 	began   time.Time
 
@@ -60,7 +59,7 @@ func igniteWith(t *testing.T, handler string, change func(*engine.Config), names
 	t.Helper()
 	c := enginetest.NewCluster(t, 1)
 	b := &blaze{
-		t: t, cluster: c, change: change, nodes: map[string]fire.Store{},
+		t: t, cluster: c, nodes: map[string]fire.Store{},
 		stopped: map[string]enginetest.Stopped{}, resumeAt: map[string]time.Time{},
 	}
 	for _, name := range names {
@@ -126,7 +125,7 @@ func (b *blaze) resume() {
 			continue
 		}
 		delete(b.stopped, name)
-		n := b.cluster.Resume(s, b.change)
+		n := b.cluster.Resume(s)
 		b.mu.Lock()
 		b.nodes[name] = n
 		b.mu.Unlock()

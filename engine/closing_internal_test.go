@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// sameCatalogue makes a hello of a member that has the node's catalogue.
+func (s *solo) sameCatalogue(h *helloFrame) { h.Tables = s.core().digests()[:1] }
+
+// mutation is a frame with a put of a key of carts by another incarnation, on top of what others wrote.
+func (s *solo) mutation(from clock.Actor, sequence uint64, key string, seen clock.Context) Input {
+	s.t.Helper()
+	carts, err := s.core().space.table("carts")
+	require.NoError(s.t, err)
+	r := replica.New(from, replica.Options{})
+	_, err = r.Write(replica.Write{Key: key, Value: []byte("v"), Context: seen})
+	require.NoError(s.t, err)
+	delta, _ := r.Drain(1 << 20)
+	group := mutationGroup{ID: carts.partition(key).id, Delta: delta.AppendBinary(nil)}
+	return s.arrived(from, frameMutations, mutationsFrame{Sequence: sequence, Groups: []mutationGroup{group}})
+}
+
+// shown counts the versions of a key of carts.
+func (s *solo) shown(key string) int {
+	s.t.Helper()
+	held, err := s.d.Held("carts", key)
+	require.NoError(s.t, err)
+	return len(held.Versions)
+}
+
+// replies returns the last answer to a question about dead incarnations among effects.
+func (s *solo) replies(effects []Effect) (out closingReplyFrame) {
+	s.t.Helper()
+	for _, e := range effects {
+		if f, ok := e.(Transmit); ok && frameKind(f.Payload[1]) == frameClosingReply {
+			_, body, err := s.core().codec.open(f.Payload)
+			require.NoError(s.t, err)
+			out, err = decode[closingReplyFrame](s.core().codec, body)
+			require.NoError(s.t, err)
+		}
+	}
+	return out
+}
+
+func TestNothingOfATableIsTakenBeforeTheCatalogue(t *testing.T) {
+	s := newSolo(t)
+	s.create("carts")
+	peer := peerActor(2)
+	s.step(s.hello("b", peer))
+	s.step(s.mutation(peer, 1, "k", clock.Context{}))
+	require.Zero(t, s.shown("k"), "b may have closed incarnations of which this node has more")
+	s.step(s.hello("b", peer, s.sameCatalogue))
+	s.step(s.mutation(peer, 2, "k", clock.Context{}))
+	require.Equal(t, 1, s.shown("k"))
+}
+
+// dead makes the node hear from an incarnation that ends in order, and is nobody's any more.
+func (s *solo) dead(actor clock.Actor, keys ...string) {
+	s.t.Helper()
+	s.step(s.hello("dead", actor, s.sameCatalogue))
+	for i, key := range keys {
+		s.step(s.mutation(actor, uint64(i+1), key, clock.Context{}))
+		require.Equal(s.t, 1, s.shown(key))
+	}
+	s.step(s.arrived(actor, frameBye, byeFrame{}))
+}
+
+func TestIncarnationOfWhichOneMemberHasMoreIsNotClosed(t *testing.T) {
+	s := newSolo(t)
+	s.create("carts")
+	gone, peer := peerActor(3), peerActor(2)
+	s.dead(gone, "k")
+	s.step(s.hello("b", peer, s.sameCatalogue))
+	c := s.core()
+	same := c.entriesDigest(c.entriesOf(gone))
+	for digest, agreed := range map[uint64]bool{same: true, same + 1: false} {
+		ask := closingFrame{Round: 1, Actors: []closingActor{{Actor: gone, Digest: digest}}}
+		require.Equal(t, []bool{agreed}, s.replies(s.step(s.arrived(peer, frameClosing, ask))).Agreed)
+	}
+}
+
+func TestNobodyAgreesThatALiveIncarnationIsDead(t *testing.T) {
+	s := newSolo(t)
+	s.create("carts")
+	peer := peerActor(2)
+	s.step(s.hello("b", peer, s.sameCatalogue))
+	c := s.core()
+	for _, live := range []clock.Actor{peer, c.cfg.Actor} {
+		ask := closingFrame{Round: 1, Actors: []closingActor{{Actor: live, Digest: c.entriesDigest(c.entriesOf(live))}}}
+		require.Equal(t, []bool{false}, s.replies(s.step(s.arrived(peer, frameClosing, ask))).Agreed)
+	}
+	require.False(t, c.isFenced(peer))
+}
+
+func TestWhoAgreesThatAnIncarnationIsDeadHearsItNoMore(t *testing.T) {
+	s := newSolo(t)
+	s.create("carts")
+	gone, peer := peerActor(3), peerActor(2)
+	s.dead(gone, "k")
+	s.step(s.hello("b", peer, s.sameCatalogue))
+	c := s.core()
+	ask := closingFrame{Round: 1, Actors: []closingActor{{Actor: gone, Digest: c.entriesDigest(c.entriesOf(gone))}}}
+	s.step(s.arrived(peer, frameClosing, ask))
+	s.step(s.hello("dead", gone, s.sameCatalogue))
+	s.step(s.mutation(gone, 2, "late", clock.Context{}))
+	require.Zero(t, s.shown("late"))
+	require.Equal(t, []clock.Actor{peer}, s.connected())
+}
+
+func TestFrameThatNamesARetiredIncarnationIsTakenWithoutIt(t *testing.T) {
+	s := newSolo(t)
+	s.create("carts")
+	gone, peer := peerActor(3), peerActor(2)
+	c := s.core()
+	_, _, err := c.putCatalogue(keySeal+gone.String(), c.codec.record(sealRecord{Actor: gone, Retired: true}), c.stamp())
+	require.NoError(t, err)
+	s.step(s.hello("b", peer))
+	s.step(s.hello("b", peer, s.sameCatalogue))
+	s.step(s.mutation(peer, 1, "k", clock.Context{gone: 7}))
+	held, err := s.d.Held("carts", "k")
+	require.NoError(t, err)
+	require.Len(t, held.Versions, 1)
+	require.NotContains(t, held.Known, gone)
+}
+
+func TestIncarnationThatTheOthersHaveClosedGoesOnAsAnother(t *testing.T) {
+	s := newSolo(t)
+	peer := peerActor(2)
+	s.step(s.hello("b", peer))
+	require.False(t, restarts(s.step(s.arrived(peer, frameBye, byeFrame{Closed: peerActor(4)}))), "that is another")
+	require.True(t, restarts(s.step(s.arrived(peer, frameBye, byeFrame{Closed: s.core().cfg.Actor}))))
+}
+
+func TestRecordsOfRetiredIncarnationsAreBounded(t *testing.T) {
+	s := newSolo(t, func(cfg *Config) { cfg.CloseAfter = time.Second })
+	c := s.core()
+	for i := range maxRetired + 20 {
+		actor := clock.ActorFrom([16]byte{9, byte(i >> 8), byte(i)})
+		rec := sealRecord{Actor: actor, Retired: true, Time: uint64(i)}
+		_, _, err := c.putCatalogue(keySeal+actor.String(), c.codec.record(rec), c.stamp())
+		require.NoError(t, err)
+	}
+	s.run(3 * time.Second)
+	require.Len(t, c.space.seals(), maxRetired)
+	_, kept := c.space.seal(clock.ActorFrom([16]byte{9, 0, 0}))
+	require.False(t, kept, "the oldest goes")
+	require.Len(t, c.closing.retired, maxRetired)
+}
