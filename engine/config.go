@@ -50,7 +50,7 @@ type Config struct {
 	Secret []byte
 	// Random drives jitter. Default: seeded from the actor, so that a simulation replays.
 	Random *rand.Rand
-	// Now is the wall clock. Default time.Now.
+	// Now is the wall clock: it dates what is written. Default time.Now, whose monotonic reading keeps intervals right when the clock is set.
 	Now func() time.Time
 	// Events receives what happens. It is called from several goroutines, and must not block nor call the engine. Default: nowhere.
 	Events func(Event)

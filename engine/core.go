@@ -10,7 +10,7 @@ import (
 	"github.com/kvnode/kvnode/clock"
 )
 
-// Core takes all of a node's decisions in one single-threaded step: events in, effects out. It starts no goroutine and reads no clock; the same
+// Core takes all of a node's decisions in one single-threaded step: events in, effects out. It starts no goroutine and reads no clock, except for the dates that it writes down; the same
 // events on the same state give the same effects. Step must not be called concurrently; the space that it shares with readers and writers has
 // its own locks.
 type Core struct {
@@ -277,7 +277,8 @@ func (c *Core) report(events ...Event) {
 	}
 }
 
-func (c *Core) stamp() clock.Timestamp { return clock.TimestampOf(c.now) }
+// stamp is the date that records and writes carry. It is never used to measure time: that is what now is for.
+func (c *Core) stamp() clock.Timestamp { return clock.TimestampOf(c.cfg.Now()) }
 
 // clusterView is an immutable picture of the cluster, sorted by name.
 type clusterView struct {

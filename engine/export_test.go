@@ -20,7 +20,7 @@ func NumQuarantines(e *Engine) int {
 
 // LoseModule makes a module's first bytes go, as when the node that had them died before they spread.
 func LoseModule(e *Engine, sha256 string) error {
-	_, events, err := e.core.deleteCatalogue(chunkKey(sha256, 0), e.core.wallStamp())
+	_, events, err := e.core.deleteCatalogue(chunkKey(sha256, 0), e.core.stamp())
 	e.core.report(events...)
 	return err
 }

@@ -23,7 +23,7 @@ func (e *Engine) Forget(ctx context.Context, name string) error {
 	case !slices.ContainsFunc(v.known, func(m memberRecord) bool { return m.Name == name }):
 		return fmt.Errorf("%w (asked for %.40q)", ErrNoMember, name)
 	}
-	dot, events, err := e.core.deleteCatalogue(keyMember+name, e.core.wallStamp())
+	dot, events, err := e.core.deleteCatalogue(keyMember+name, e.core.stamp())
 	if err != nil {
 		return fmt.Errorf("catalogue: %w", err)
 	}

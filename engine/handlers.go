@@ -55,7 +55,7 @@ func chunkKey(sha string, i int) string { return fmt.Sprintf("%s%s/%05d", keyMod
 func (c *Core) storeModule(r pluginRecord, module []byte) ([]waitDot, error) {
 	var dots []waitDot
 	for chunk := range slices.Chunk(slices.Clone(module), moduleChunk) {
-		dot, _, err := c.putCatalogue(chunkKey(r.SHA256, len(dots)), chunk, c.wallStamp())
+		dot, _, err := c.putCatalogue(chunkKey(r.SHA256, len(dots)), chunk, c.stamp())
 		if err != nil {
 			return nil, fmt.Errorf("store module: %w", err)
 		}

@@ -7,11 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine/replica"
 )
-
-func (c *Core) wallStamp() clock.Timestamp { return clock.TimestampOf(c.cfg.Now()) }
 
 // Ready says whether the node has caught up with its peers and serves.
 func (e *Engine) Ready() bool { return e.core.published.Load().ready }

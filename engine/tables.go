@@ -130,7 +130,7 @@ func (e *Engine) record(ctx context.Context, key string, rec any, builtOn ...wai
 
 // decide is record for a record that depends on the one held.
 func (e *Engine) decide(ctx context.Context, key string, decide decision, builtOn ...waitDot) error {
-	dot, events, err := e.core.decideCatalogue(key, e.core.wallStamp(), decide)
+	dot, events, err := e.core.decideCatalogue(key, e.core.stamp(), decide)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (e *Engine) decide(ctx context.Context, key string, decide decision, builtO
 // awaitRecord waits until all connected members have these records of the catalogue.
 func (e *Engine) awaitRecord(ctx context.Context, dots ...waitDot) error {
 	e.poke()
-	_, err := e.awaitWaiter(ctx, &waiter{dots: dots, level: AckAll, deadline: e.core.cfg.Now().Add(e.core.cfg.AckTimeout)})
+	_, err := e.awaitWaiter(ctx, &waiter{dots: dots, level: AckAll, timeout: e.core.cfg.AckTimeout})
 	return err
 }
 

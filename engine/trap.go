@@ -97,7 +97,7 @@ func (c *Core) current(job Job) bool {
 func (c *Core) quarantineOf(job Job, reason string, restart bool) quarantineRecord {
 	return quarantineRecord{
 		Table: job.t.name, Epoch: job.t.epoch, Key: job.key, Siblings: job.siblings, Handler: job.handler, Reason: reason,
-		Restart: restart, Who: c.cfg.Name, Actor: c.cfg.Actor, Time: uint64(c.now.UnixMilli()),
+		Restart: restart, Who: c.cfg.Name, Actor: c.cfg.Actor, Time: uint64(c.cfg.Now().UnixMilli()),
 	}
 }
 
@@ -113,7 +113,7 @@ func (c *Core) disable(job Job) {
 	rec := job.handler
 	rec.Disabled = true
 	rec.Epoch++
-	rec.Time = uint64(c.now.UnixMilli())
+	rec.Time = uint64(c.cfg.Now().UnixMilli())
 	_, events, err := c.decideCatalogue(keyHandler+job.t.name, c.stamp(), func(held []replica.Version) ([]byte, error) {
 		if inForce, activated := handlerOf(c.codec, held, job.t.epoch); activated && inForce != job.handler {
 			return nil, errAsItIs // another one was activated meanwhile
@@ -132,7 +132,7 @@ func (c *Core) leave(job Job, reason string, dot waitDot) {
 	c.leaving = &leaving{job: job, reason: reason, deadline: c.now.Add(leaveTimeout)}
 	c.nextHello = c.now
 	c.await(&waiter{
-		dots: []waitDot{dot}, level: AckAll, deadline: c.leaving.deadline,
+		dots: []waitDot{dot}, level: AckAll, timeout: leaveTimeout,
 		done: func(int, error) { c.leaving.told = true },
 	})
 }
@@ -237,8 +237,8 @@ func (c *Core) noteQuarantines() {
 		}
 		q := c.space.facts.quarantines[key]
 		at := c.now
-		if wrote := time.UnixMilli(int64(q.Time)); !c.boot.ready && at.Sub(wrote) > trustedSkew {
-			at = wrote
+		if age := c.cfg.Now().Sub(time.UnixMilli(int64(q.Time))); !c.boot.ready && age > trustedSkew {
+			at = at.Add(-age)
 		}
 		c.cases.seen[key] = at
 		c.journal.note(c.quarantinedConflictLocked(q))

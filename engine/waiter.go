@@ -11,8 +11,10 @@ import (
 
 // waiter is a writer that waits until enough members have its dots.
 type waiter struct {
-	dots     []waitDot
-	level    AckLevel
+	dots  []waitDot
+	level AckLevel
+	// timeout bounds the wait; deadline is set when the wait begins.
+	timeout  time.Duration
 	deadline time.Time
 	// done is called once, in the step, with the number of members, this one included, that have all dots.
 	done func(acked int, err error)
@@ -25,6 +27,7 @@ type waitDot struct {
 }
 
 func (c *Core) await(w *waiter) {
+	w.deadline = c.now.Add(w.timeout)
 	slices.SortStableFunc(w.dots, func(a, b waitDot) int { return comparePartitions(a.p.id, b.p.id) })
 	if c.checkWaiter(w) {
 		return

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -136,7 +135,7 @@ func (c *Core) apply(t *table, ws []replica.Write) ([]replica.Written, error) {
 	if c.frozen.Load() {
 		return nil, ErrClosed // it goes down; a peer may have been asked whether it has all that is here
 	}
-	now := clock.TimestampOf(c.cfg.Now())
+	now := c.stamp()
 	for i := range ws {
 		ws[i].Now = now
 		if err := t.partition(ws[i].Key).rep.Check(ws[i]); err != nil {
@@ -221,7 +220,7 @@ func (e *Engine) awaitAcks(ctx context.Context, t *table, ws []replica.Write, do
 	if t.options.Local || level == AckLocal {
 		return 1, nil
 	}
-	w := &waiter{level: level, deadline: e.core.cfg.Now().Add(e.core.cfg.AckTimeout)}
+	w := &waiter{level: level, timeout: e.core.cfg.AckTimeout}
 	for i, d := range done {
 		if !d.Dot.Actor.IsZero() {
 			w.dots = append(w.dots, waitDot{p: t.partition(ws[i].Key), dot: d.Dot})
