@@ -26,7 +26,7 @@ const (
 	Crash
 	// Join adds nodes.
 	Join
-	// Skew makes clocks wrong.
+	// Skew makes clocks wrong, by up to hours, and sets them anew.
 	Skew
 	// Drop drops tables, and creates them again.
 	Drop
@@ -36,6 +36,16 @@ const (
 	Trap
 	// Bulk makes some values so long that transfers take several chunks.
 	Bulk
+	// Restart ends nodes in order; they come back with their memory.
+	Restart
+	// Slow makes nodes listen late, and lose what their inbox has no room for.
+	Slow
+	// Forget takes nodes away, forgets them, and lets most of them return.
+	Forget
+	// Garbage sends nodes what is no frame of this cluster.
+	Garbage
+	// Twin starts second nodes under names that are taken.
+	Twin
 	// None is no trouble at all; it adds nothing to others.
 	None
 )
@@ -43,7 +53,8 @@ const (
 // faultNames are the names, in the order of the bits.
 func faultNames() []string {
 	return []string{
-		"loss", "duplicate", "delay", "cut", "asymmetric", "pause", "crash", "join", "skew", "drop", "handler", "trap", "bulk", "none",
+		"loss", "duplicate", "delay", "cut", "asymmetric", "pause", "crash", "join", "skew", "drop", "handler", "trap", "bulk",
+		"restart", "slow", "forget", "garbage", "twin", "none",
 	}
 }
 

@@ -14,6 +14,8 @@ type network struct {
 	cut map[direction]bool
 	// next is when the last frame of a lane arrives.
 	next map[laneID]time.Time
+	// recent are some of the last frames.
+	recent [][]byte
 	// changes are when cuts and heals happened.
 	changes []time.Time
 }
@@ -31,12 +33,13 @@ func newNetwork(w *world) network {
 
 // transmit sends what an effect says.
 func (t *network) transmit(from *node, f engine.Transmit) {
-	for _, to := range t.w.up() {
+	for _, to := range t.w.running() {
 		if to == from || f.To != "" && f.To != to.actor.String() {
 			continue
 		}
 		t.send(from, to, f)
 		if !t.w.calmed && t.w.chance(t.w.weather.twice) {
+			t.w.counts[CountFrameTwice]++
 			t.send(from, to, f)
 		}
 	}
@@ -45,9 +48,10 @@ func (t *network) transmit(from *node, f engine.Transmit) {
 func (t *network) send(from, to *node, f engine.Transmit) {
 	d := direction{from.name, to.name}
 	if t.cut[d] || !t.w.calmed && t.w.chance(t.w.weather.loss) {
-		t.w.counts["frame lost"]++
+		t.w.counts[CountFrameLost]++
 		return
 	}
+	t.remember(f.Payload)
 	lane := laneID{d, f.Lane}
 	at := t.w.now.Add(t.delay())
 	if at.Before(t.next[lane]) {
@@ -57,10 +61,19 @@ func (t *network) send(from, to *node, f engine.Transmit) {
 	sender, life := from.actor.String(), to.life
 	t.w.after(at.Sub(t.w.now), func() {
 		if to.life == life && !t.cut[d] {
-			t.w.counts["frame"]++
+			t.w.counts[CountFrame]++
 			to.arrive(d.from, engine.Arrived{From: sender, Payload: f.Payload})
 		}
 	})
+}
+
+// remember keeps a frame to be spoiled.
+func (t *network) remember(payload []byte) {
+	if len(t.recent) < maxRecent {
+		t.recent = append(t.recent, payload)
+		return
+	}
+	t.recent[t.w.entries%maxRecent] = payload
 }
 
 func (t *network) delay() time.Duration {

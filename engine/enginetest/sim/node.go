@@ -24,8 +24,13 @@ type node struct {
 	restarts     int
 	ending       bool
 
-	paused, tickOwed, awake bool
-	inbox                   []engine.Input
+	paused, tickOwed, awake, isSlow bool
+	inbox                           []engine.Input
+
+	bootedAt time.Time
+	// isRetired: gone for good. isForgotten: somebody has forgotten it, and it has not come back yet. isGarbled: what arrives now is garbage.
+	isRetired, isForgotten, isGarbled bool
+	twin                              *node // a second node of this name, or nil
 
 	// outcomes are the places of the handler runs, as the merging node, whose outcomes the next look at the inbox takes; trapped is what this incarnation means to
 	// restart for. isRestarting holds from then on until the next one is ready.
@@ -50,12 +55,18 @@ type node struct {
 	catalogue engine.Mark
 }
 
+// What a slow node has room for, and how late it looks.
+const (
+	slowRoom = 16
+	slowest  = 800 * time.Millisecond
+)
+
 // place is a key of a table.
 type place struct{ table, key string }
 
 func (n *node) isUp() bool { return n.driver != nil }
 
-// clock is the time as this node sees it.
+// clock is the date as this node sees it; what lasts how long it measures rightly.
 func (n *node) clock() time.Time { return n.w.now.Add(n.skew) }
 
 // boot starts an incarnation: with empty memory, or with what an earlier one handed over.
@@ -65,11 +76,12 @@ func (n *node) boot(legacy *engine.Legacy) {
 	}
 	n.life++
 	cfg := engine.DefaultConfig()
-	cfg.Name, cfg.Actor, cfg.Restarts, cfg.Legacy = n.name, n.actor, n.restarts, legacy
+	cfg.Name, cfg.Actor, cfg.Restarts, cfg.Legacy = n.called(), n.actor, n.restarts, legacy
 	cfg.CloseAfter = n.w.weather.closeAfter
 	cfg.ExpectPeers = legacy != nil || len(n.w.nodes) > 1
 	cfg.Now, cfg.Random = n.clock, rand.New(rand.NewPCG(n.w.rand.Uint64(), 1))
 	cfg.Events = func(e engine.Event) { n.raised = append(n.raised, e) }
+	cfg.ForgetAfter = n.w.weather.forgetAfter
 	if n.w.weather.oneSecret {
 		cfg.Secret = []byte("known to all from the start")
 	}
@@ -81,8 +93,8 @@ func (n *node) boot(legacy *engine.Legacy) {
 		n.known, n.epochs = map[storyID]ghost.Set{}, map[string]uint64{}
 	}
 	n.outcomes, n.present = map[place]struct{}{}, n.w.presence()
-	n.w.booted = n.w.now
-	n.marks, n.inbox, n.awake, n.paused, n.ending = map[place]engine.Mark{}, nil, false, false, false
+	n.w.booted, n.bootedAt = n.w.now, n.w.now
+	n.marks, n.inbox, n.awake, n.paused, n.isSlow, n.ending = map[place]engine.Mark{}, nil, false, false, false, false
 	var err error
 	if n.w.wrong.forget {
 		cfg.Legacy = nil
@@ -112,8 +124,16 @@ func (n *node) arrive(from string, in engine.Arrived) {
 	if kind := engine.FrameName(in.Payload); kind != "hello" {
 		n.w.note("%s <- %s %s", n.name, from, kind)
 	}
-	n.inbox = append(n.inbox, in)
-	n.wake(n.w.upTo(time.Millisecond))
+	switch {
+	case !n.isSlow || n.w.calmed:
+		n.inbox = append(n.inbox, in)
+		n.wake(n.w.upTo(time.Millisecond))
+	case len(n.inbox) < slowRoom:
+		n.inbox = append(n.inbox, in)
+		n.wake(n.w.upTo(slowest))
+	default:
+		n.w.counts[CountOverflow]++
+	}
 }
 
 // wake makes the node step within d.
@@ -142,6 +162,7 @@ func (n *node) pause(d time.Duration) {
 	if n.paused || !n.isUp() {
 		return
 	}
+	n.w.counts[CountPause]++
 	n.w.note("%s pauses for %v", n.name, d)
 	n.paused, n.awake = true, false
 	life := n.life
@@ -176,7 +197,7 @@ func (n *node) step(in ...engine.Input) {
 		n.w.trace.input(n, i)
 	}
 	n.catalogue = n.driver.Mark("", "")
-	effects := n.driver.Step(n.clock(), in...)
+	effects := n.driver.Step(n.w.now, in...)
 	n.again(n.driver.MadeAgain())
 	n.observe()
 	n.hear()
@@ -199,7 +220,7 @@ func (n *node) perform(effect engine.Effect) {
 	case engine.Restart:
 		n.restart(e)
 	case engine.Stop:
-		n.w.fail("%s stops: %w", n.name, e.Err)
+		n.stops(e.Err)
 	}
 }
 
@@ -210,7 +231,7 @@ func (n *node) judge(job engine.Job) {
 		n.w.fail("%s runs a handler on siblings that it knows to be quarantined: %s/%s", n.name, job.Table(), job.Key())
 	}
 	n.w.note("%s judges %s/%s", n.name, job.Table(), job.Key())
-	n.w.counts["merger run"]++
+	n.w.counts[CountMergerRun]++
 	n.w.ledger.merges(n, job.String())
 	outcome, life := n.driver.Judge(job), n.life
 	n.w.after(n.w.upTo(100*time.Millisecond), func() {
@@ -224,13 +245,17 @@ func (n *node) judge(job engine.Job) {
 
 // restart ends the incarnation soon, as the node has asked for; the next one keeps the memory, unless it is the process that ends.
 func (n *node) restart(e engine.Restart) {
-	if n.ending {
+	switch {
+	case n.ending:
+		return
+	case n.isTwin():
+		n.takeDown()
 		return
 	}
 	n.ending = true
-	n.w.counts["restart"]++
+	n.w.counts[CountTrapRestart]++
 	if e.Exit {
-		n.w.counts["exit"]++
+		n.w.counts[CountExit]++
 		n.checkMirrored()
 		n.end(nil)
 		return
@@ -243,8 +268,11 @@ func (n *node) restart(e engine.Restart) {
 	})
 }
 
-func (n *node) closeInOrder() {
-	effects, legacy, err := n.driver.Close(n.clock())
+func (n *node) closeInOrder() { n.end(n.sayGoodbye()) }
+
+// sayGoodbye closes the incarnation and returns its memory.
+func (n *node) sayGoodbye() *engine.Legacy {
+	effects, legacy, err := n.driver.Close(n.w.now)
 	if err != nil {
 		n.w.fail("close %s: %w", n.name, err)
 	}
@@ -256,7 +284,7 @@ func (n *node) closeInOrder() {
 			n.w.net.transmit(n, f)
 		}
 	}
-	n.end(legacy)
+	return legacy
 }
 
 // end takes the node down; it comes back after a while.
@@ -280,6 +308,9 @@ func (n *node) takeDown() {
 	n.driver = nil
 	n.life++
 	n.inbox, n.raised, n.fresh = nil, nil, nil
+	if n.isTwinned() {
+		n.twin.takeDown()
+	}
 }
 
 // crash ends the node without a word; its memory is gone.
@@ -296,10 +327,12 @@ func (n *node) hear() {
 	for _, e := range raised {
 		n.w.counts[string(e.Kind)]++
 		n.w.hear(n, e)
-		isExpected := e.Err == nil || strings.Contains(e.Err.Error(), "bytes have not all arrived")
 		switch {
-		case !isExpected || e.Kind == engine.EventAlarm || e.Kind == engine.EventNameTaken:
+		case !n.mayReport(e):
 			n.w.fail("%s reports %s %s: %w", n.name, e.Kind, e.Table, e.Err)
+		case n.isTwin():
+		case e.Kind == engine.EventForgotten && e.Peer == n.name:
+			n.returns()
 		case e.Kind == engine.EventTrap:
 			n.traps(e)
 		case e.Kind == engine.EventRestart:
@@ -308,6 +341,19 @@ func (n *node) hear() {
 			n.becomesReady(e)
 		}
 	}
+}
+
+// mayReport says whether an event is nothing to worry about.
+func (n *node) mayReport(e engine.Event) bool {
+	switch {
+	case e.Kind == engine.EventAlarm:
+		return false
+	case e.Kind == engine.EventNameTaken:
+		return n.isTwin()
+	case e.Kind == engine.EventError && n.isGarbled:
+		return true
+	}
+	return e.Err == nil || strings.Contains(e.Err.Error(), "bytes have not all arrived")
 }
 
 // status asks the node how it is.

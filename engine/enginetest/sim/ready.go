@@ -20,6 +20,7 @@ func (w *world) presence() map[holder]map[storyID]ghost.Set {
 // becomesReady checks that a node which says that it is repaired from another has what that one had when it booted.
 func (n *node) becomesReady(e engine.Event) {
 	n.isRestarting = false
+	n.returns()
 	how := e.Attrs[0].Value.String()
 	n.w.note("%s is ready: %s", n.name, how)
 	name, isRepaired := strings.CutPrefix(how, "repaired from ")

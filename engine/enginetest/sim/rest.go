@@ -25,7 +25,7 @@ func (w *world) rest() {
 	w.note("the world calms down")
 	w.awaitRest()
 	w.checkJudged()
-	for _, n := range w.nodes {
+	for _, n := range w.staying() {
 		w.readAll(n)
 	}
 	w.awaitRest()
@@ -37,6 +37,7 @@ func (w *world) rest() {
 func (w *world) awaitRest() {
 	since := w.now
 	for end := w.now.Add(patience); w.err == nil; w.run(250 * time.Millisecond) {
+		w.forgetRetired()
 		switch why := w.unrest(); {
 		case why == "" && w.now.Sub(since) >= calm:
 			return
@@ -51,12 +52,14 @@ func (w *world) awaitRest() {
 // unrest says what there is left to do, "" when nothing.
 func (w *world) unrest() string {
 	var first []string
-	for _, n := range w.nodes {
+	for _, n := range w.staying() {
 		switch {
 		case !n.isUp():
 			return n.name + " is down"
 		case !n.status().Ready:
 			return n.name + " is not ready"
+		case n.isTwinned():
+			return n.name + " is not alone with its name"
 		case n.ending, n.paused:
 			return n.name + " is about to go down, or pauses"
 		}
@@ -65,7 +68,7 @@ func (w *world) unrest() string {
 			first = d
 		}
 		if !slices.Equal(first, d) {
-			return fmt.Sprintf("%s has %v, %s has %v", w.nodes[0].name, first, n.name, d)
+			return fmt.Sprintf("%s has %v, %s has %v", w.staying()[0].name, first, n.name, d)
 		}
 		if n.driver.Unstable() > 0 {
 			return fmt.Sprintf("%s has %d mutations that are not known to be everywhere", n.name, n.driver.Unstable())
@@ -89,14 +92,14 @@ func (w *world) readAll(n *node) {
 // checkJudged checks that the merger of every conflict has seen to it, though nobody has read it.
 func (w *world) checkJudged() {
 	seen := map[string]engine.State{}
-	for _, n := range w.nodes {
+	for _, n := range w.staying() {
 		for _, c := range n.conflicts() {
 			if c.Open && (seen[c.ID] == "" || seen[c.ID] == engine.Pending) {
 				seen[c.ID] = c.State
 			}
 		}
 	}
-	for _, n := range w.nodes {
+	for _, n := range w.staying() {
 		for _, c := range n.conflicts() {
 			if active := n.table(c.Table).Active; c.Open && active != nil && !active.Disabled && seen[c.ID] == engine.Pending {
 				w.fail("nobody has judged conflict %s of %s/%s, merger %s", c.ID, c.Table, c.Key, c.Merger)
@@ -123,7 +126,7 @@ func (n *node) conflicts() []engine.Conflict {
 // checkEqual checks that all nodes describe the tables alike, and that readers see the same everywhere.
 func (w *world) checkEqual() {
 	var first string
-	for _, n := range w.nodes {
+	for _, n := range w.staying() {
 		if w.err != nil {
 			return
 		}
@@ -132,7 +135,7 @@ func (w *world) checkEqual() {
 			first = sight
 		}
 		if sight != first {
-			w.fail("%s and %s see different things:\n%s\n%s", w.nodes[0].name, n.name, first, sight)
+			w.fail("%s and %s see different things:\n%s\n%s", w.staying()[0].name, n.name, first, sight)
 		}
 	}
 	w.trace.add([]byte(first))
@@ -172,7 +175,7 @@ func (w *world) checkAcknowledged() {
 			if !w.survives(e) {
 				continue
 			}
-			for _, n := range w.nodes {
+			for _, n := range w.staying() {
 				if w.err == nil && !n.has(id, e) {
 					w.fail("%s lacks the acknowledged write %v of %v, which %v had", n.name, e.Dot, id, w.holders[e])
 				}

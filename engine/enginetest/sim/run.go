@@ -25,16 +25,6 @@ type Options struct {
 // MaxNodes bounds a simulated cluster, its joiners included.
 const MaxNodes = 9
 
-// Counts say how often things happened, by what they are called.
-type Counts map[string]int
-
-// Add adds the counts of another history.
-func (c Counts) Add(other Counts) {
-	for what, n := range other {
-		c[what] += n
-	}
-}
-
 // Report is what happened in one history.
 type Report struct {
 	// Nodes is the number of nodes, joiners included.
@@ -43,7 +33,7 @@ type Report struct {
 	Virtual time.Duration
 	// Trace is a hash of everything that every node was told and did: equal options give equal hashes.
 	Trace uint64
-	// Counts are how often things happened: see Count.
+	// Counts are how often things happened.
 	Counts Counts
 }
 

@@ -152,11 +152,13 @@ func (w *world) actor() clock.Actor {
 func (w *world) node(name string) *node {
 	i, found := slices.BinarySearchFunc(w.nodes, name, func(n *node, name string) int { return strings.Compare(n.name, name) })
 	if !found {
-		skew := w.upTo(2*w.weather.skew) - w.weather.skew
-		w.nodes = slices.Insert(w.nodes, i, &node{w: w, name: name, skew: skew})
+		w.nodes = slices.Insert(w.nodes, i, &node{w: w, name: name, skew: w.anySkew()})
 	}
 	return w.nodes[i]
 }
+
+// anySkew draws how wrong a clock is.
+func (w *world) anySkew() time.Duration { return w.upTo(2*w.weather.skew) - w.weather.skew }
 
 // up returns the nodes that run, by name.
 func (w *world) up() []*node {
@@ -169,6 +171,11 @@ func isNews(kind engine.EventKind) bool {
 		engine.EventMemberUp, engine.EventMemberDown, engine.EventReady, engine.EventRepaired, engine.EventHandlerActive, engine.EventError,
 	}
 	return !slices.Contains(quiet, kind)
+}
+
+// staying returns the nodes that are not gone for good, by name.
+func (w *world) staying() []*node {
+	return slices.DeleteFunc(slices.Clone(w.nodes), func(n *node) bool { return n.isRetired })
 }
 
 // hear keeps a node's event for scenarios.

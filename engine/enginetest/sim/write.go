@@ -25,10 +25,10 @@ func (n *node) wrote(w *asked, before engine.Held, known ghost.Set) *ghost.Event
 		n.w.fail("%s took conditional write %v of a client that has not seen %v", n.name, w, ghost.Dots(s.Shown(known)))
 		return nil
 	case held.Made(n.actor) == before.Made(n.actor):
-		n.w.counts["write without effect"]++
+		n.w.counts[CountNoWrite]++
 		return nil
 	}
-	n.w.counts["write"]++
+	n.w.counts[CountWrite]++
 	past := known
 	if w.token != nil {
 		past = w.token.seen
@@ -71,14 +71,14 @@ func (n *node) onAck(w *asked, nodes int, err error) {
 	n.w.answered(n, w.String(), nodes, err)
 	switch {
 	case err == nil && w.made != nil:
-		n.w.counts["acknowledged"]++
+		n.w.counts[CountAcked]++
 		n.acknowledged(w, nodes)
 	case err == nil:
-		n.w.counts["acknowledged what was there"]++
+		n.w.counts[CountAckedEqual]++
 	case n.mustAcknowledge(w) && !errors.Is(err, engine.ErrClosed):
 		n.w.fail("%s: no trouble in the world, and %v is not acknowledged: %w", n.name, w, err)
 	default:
-		n.w.counts["not acknowledged"]++
+		n.w.counts[CountNotAcked]++
 	}
 }
 
@@ -102,13 +102,14 @@ func (n *node) connected() []clock.Actor {
 	return out
 }
 
+// members are those that the node lists; none while it is not ready.
 func (n *node) members() []engine.Member {
 	var out []engine.Member
 	_, err := n.driver.Call(func(ctx context.Context, e *engine.Engine) (err error) {
 		out, err = e.Members(ctx)
 		return err
 	}, nil)
-	if err != nil {
+	if err != nil && !errors.Is(err, engine.ErrNotReady) {
 		n.w.fail("members of %s: %w", n.name, err)
 	}
 	return out

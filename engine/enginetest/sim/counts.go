@@ -1,0 +1,43 @@
+package sim
+
+// Counts say how often things happened: what is named here, and the kinds of events that nodes report (engine.EventKind).
+type Counts map[string]int
+
+// Add adds the counts of another history.
+func (c Counts) Add(other Counts) {
+	for what, n := range other {
+		c[what] += n
+	}
+}
+
+// What is counted beside the nodes' events.
+const (
+	CountWrite       = "write"
+	CountNoWrite     = "write without effect"
+	CountAcked       = "acknowledged"
+	CountAckedEqual  = "acknowledged what was there"
+	CountNotAcked    = "not acknowledged"
+	CountFrame       = "frame"
+	CountFrameLost   = "frame lost"
+	CountFrameTwice  = "frame doubled"
+	CountOverflow    = "frame lost by a slow node"
+	CountGarbage     = "garbage frame"
+	CountCut         = "cut"
+	CountMute        = "cut in one direction"
+	CountCrash       = "crash"
+	CountPause       = "pause"
+	CountJoin        = "join"
+	CountOrderly     = "restart by an operator"
+	CountTrapRestart = "restart for a trap"
+	CountExit        = "end of a process for a trap"
+	CountSlow        = "slow node"
+	CountLost        = "told of a loss"
+	CountSetClock    = "clock set"
+	CountMergerRun   = "handler run by the merger"
+	CountAbsence     = "absence"
+	CountForget      = "forget"
+	CountReturn      = "return of a forgotten member"
+	CountRetire      = "member gone for good"
+	CountTwin        = "second node of a name"
+	CountTwinRefused = "second node of a name refused"
+)
