@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kvnode/kvnode/clock"
@@ -130,6 +131,50 @@ func (d *Driver) Close(now time.Time) ([]Effect, *Legacy, error) {
 	d.engine.abandon()
 	legacy, err := d.engine.Close()
 	return effects, legacy, err
+}
+
+// Subscription is a watch that is looked at now and then, instead of waited for. Not safe for concurrent use.
+type Subscription struct {
+	engine  *Engine
+	table   *table
+	matcher matcher
+	watcher *watcher
+}
+
+// Watch is Engine.Watch for whoever must not block. Errors: ErrNotReady, ErrNoTable, ErrBadPattern.
+func (d *Driver) Watch(table string, p Pattern) (*Subscription, error) {
+	if !d.engine.Ready() {
+		return nil, ErrNotReady
+	}
+	m, t, err := d.engine.prepareMatch(context.Background(), table, p)
+	if err != nil {
+		return nil, err
+	}
+	return &Subscription{engine: d.engine, table: t, matcher: m, watcher: t.hub.add()}, nil
+}
+
+// Changes returns what has changed since the last call. The error ends the subscription: ErrNoTable, ErrOverloaded.
+func (s *Subscription) Changes() ([]Change, error) {
+	keys, err := s.watcher.take()
+	if err != nil {
+		return nil, err
+	}
+	var out []Change
+	s.engine.yieldChanges(context.Background(), s.table, s.matcher, keys, func(c Change, _ error) bool {
+		out = append(out, c)
+		return true
+	})
+	return out, nil
+}
+
+// Transfers names the repairs that this node takes from others now, in the order of their beginning.
+func (d *Driver) Transfers() []uint64 {
+	var out []uint64
+	for _, t := range d.engine.core.repair.taking {
+		out = append(out, t.id)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // TableEpoch says what the node's catalogue says of a table: its epoch, 0 for none, and whether it exists.

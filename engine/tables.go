@@ -65,7 +65,7 @@ func (e *Engine) ClearTable(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	for batch := range slices.Chunk(slices.Collect(t.keys("")), MaxBatch) {
+	for batch := range slices.Chunk(slices.Sorted(t.keys("")), MaxBatch) {
 		if _, err := e.Delete(ctx, name, batch); err != nil {
 			return err
 		}
