@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/kvnode/kvnode/engine"
 )
@@ -32,6 +33,30 @@ func (n *node) activate(table, plugin string) error {
 		_, err := e.Activate(ctx, table, plugin)
 		return err
 	}, engine.ErrNoTable, engine.ErrNoPlugin)
+}
+
+// rollBack activates some module that has been installed for the table, often an older one than the one in force.
+func (n *node) rollBack(table string) {
+	all := slices.DeleteFunc(n.plugins(), func(p engine.PluginInfo) bool { return p.Name != table })
+	if len(all) < 2 {
+		return
+	}
+	if n.activate(table, pick(n.w, all[:len(all)-1]).SHA256) == nil {
+		n.w.counts[CountRollBack]++
+	}
+}
+
+// plugins are the modules that are installed, earliest first; none while the node is not ready.
+func (n *node) plugins() []engine.PluginInfo {
+	var all []engine.PluginInfo
+	_, err := n.driver.Call(func(ctx context.Context, e *engine.Engine) (err error) {
+		all, err = e.Plugins(ctx)
+		return err
+	}, nil)
+	if err != nil && !errors.Is(err, engine.ErrNotReady) {
+		n.w.fail("modules of %s: %w", n.name, err)
+	}
+	return all
 }
 
 func (n *node) alter(what string, call func(ctx context.Context, e *engine.Engine) error, expected ...error) error {

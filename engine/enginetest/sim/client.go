@@ -1,13 +1,10 @@
 package sim
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
-	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
 	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 )
@@ -38,32 +35,65 @@ func (c *clients) start() {
 		if c.over {
 			return
 		}
-		if up := c.w.up(); len(up) > 0 {
+		if up := c.reachable(); len(up) > 0 {
 			c.call(pick(c.w, up))
 		}
 		c.start()
 	})
 }
 
-// call makes one random call. These clients go on whatever they are told; what the outcome may be is checked below.
-func (c *clients) call(n *node) {
-	table, key := pick(c.w, tables()), pick(c.w, keys())
-	switch x := c.w.rand.Float64(); {
-	case x < 0.22:
-		c.write(n, write{table: table, key: key, value: c.value()})
-	case x < 0.47:
-		c.write(n, c.withToken(write{table: table, key: key, value: c.value()}))
-	case x < 0.57:
-		c.write(n, c.withToken(write{table: table, key: key, value: c.value(), ifUnchanged: true}))
-	case x < 0.63:
-		c.write(n, write{table: table, key: key, isDelete: true})
-	case x < 0.69:
-		c.write(n, c.withToken(write{table: table, key: key, isDelete: true, ifUnchanged: c.w.chance(0.3)}))
-	case x < 0.88:
-		c.read(n, table, key)
-	default:
-		c.alter(n, table)
+// reachable are the nodes that a client tries: mostly those that say that they are ready.
+func (c *clients) reachable() []*node {
+	up := c.w.up()
+	if c.w.chance(0.1) {
+		return up
 	}
+	return slices.DeleteFunc(up, func(n *node) bool { return !n.isReady })
+}
+
+// call makes one random call. These clients go on whatever they are told; what the outcome may be is checked elsewhere.
+func (c *clients) call(n *node) {
+	table, key := c.table(), []string{pick(c.w, keys())}
+	x := c.w.rand.Float64()
+	for _, choice := range []struct {
+		weight float64
+		do     func()
+	}{
+		{0.19, func() { c.write(n, write{table: table, keys: key, value: c.value()}) }},
+		{0.22, func() { c.write(n, c.withToken(n, write{table: table, keys: key, value: c.value()})) }},
+		{0.09, func() {
+			c.write(n, c.withToken(n, write{table: table, keys: key, value: c.value(), ifUnchanged: true}))
+		}},
+		{0.06, func() { c.write(n, write{table: table, keys: key, isDelete: true}) }},
+		{0.06, func() {
+			c.write(n, c.withToken(n, write{table: table, keys: key, isDelete: true, ifUnchanged: c.w.chance(0.3)}))
+		}},
+		{0.05, func() {
+			c.write(n, write{table: table, keys: c.someKeys(), value: c.value(), isDelete: c.w.chance(0.3)})
+		}},
+		{0.01, func() {
+			c.write(n, write{table: table, keys: slices.Sorted(slices.Values(keys())), isDelete: true, isClear: true})
+		}},
+		{0.15, func() { c.read(n, table, key[0]) }},
+		{0.03, func() { n.match(table) }},
+		{0.03, func() { c.watch(n, table) }},
+		{0.11, func() { c.alter(n, table) }},
+	} {
+		if x -= choice.weight; x < 0 {
+			choice.do()
+			return
+		}
+	}
+}
+
+// table draws a table; the local one less often.
+func (c *clients) table() string { return pick(c.w, append(tables(), "carts", "lists")) }
+
+// someKeys draws two keys or more, in any order.
+func (c *clients) someKeys() []string {
+	all := keys()
+	c.w.rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:2+c.w.rand.IntN(len(all)-1)]
 }
 
 // alter makes one random call that changes the catalogue.
@@ -71,7 +101,7 @@ func (c *clients) alter(n *node, table string) {
 	v := c.w.weather
 	switch x := c.w.rand.Float64(); {
 	case x < 0.5:
-		_ = n.create(table, c.options())
+		_ = n.create(table, c.options(table))
 	case x < 0.58:
 		if v.drops {
 			_ = n.drop(table)
@@ -79,8 +109,18 @@ func (c *clients) alter(n *node, table string) {
 	case !v.handlers:
 	case x < 0.75:
 		_ = n.install(table, c.module())
+	case x < 0.85:
+		n.rollBack(table)
 	default:
 		_ = n.activate(table, table)
+	}
+}
+
+// watch looks at the node's watches, and begins another one while there are few.
+func (c *clients) watch(n *node, table string) {
+	n.lookAtWatches()
+	if len(n.watches) < maxWatches {
+		n.watch(table)
 	}
 }
 
@@ -96,7 +136,7 @@ func (c *clients) value() string {
 	return v
 }
 
-func (c *clients) options() engine.TableOptions {
+func (c *clients) options(table string) engine.TableOptions {
 	unresolved := []engine.Policy{engine.Keep, engine.Keep, engine.LWW, engine.RestartNode}
 	if !c.w.weather.traps {
 		unresolved = unresolved[:3]
@@ -105,6 +145,7 @@ func (c *clients) options() engine.TableOptions {
 		Type:       pick(c.w, []engine.TableType{engine.Set, engine.Set, engine.OrderedSet}),
 		Ack:        pick(c.w, []engine.AckLevel{engine.AckAll, engine.AckAll, engine.AckOne, engine.AckQuorum}),
 		Unresolved: pick(c.w, unresolved),
+		Local:      isLocal(table),
 	}
 }
 
@@ -120,12 +161,15 @@ func (c *clients) module() string {
 }
 
 // withToken makes the write one of a client that has read before, if one has.
-func (c *clients) withToken(w write) write {
+func (c *clients) withToken(n *node, w write) write {
 	if len(c.tokens) == 0 {
 		return w
 	}
 	t := pick(c.w, c.tokens)
-	w.table, w.key, w.token = t.story.ID.table, t.story.ID.key, &t
+	if isLocal(t.story.ID.table) && t.story.ID.at != n.memoryID() {
+		return w // nobody takes the token of a local table elsewhere
+	}
+	w.table, w.keys, w.token = t.story.ID.table, []string{t.story.ID.key}, &t
 	return w
 }
 
@@ -141,115 +185,8 @@ func (c *clients) read(n *node, table, key string) {
 	c.tokens = append(c.tokens, token{story: story, text: entry.Context, seen: n.known[story.ID]})
 }
 
-// invoke makes one call of the API; the node steps at once, or when it happens to.
-func (n *node) invoke(what string, call func(ctx context.Context, e *engine.Engine) error, acked func(int, error)) error {
-	n.ran = nil
-	_, err := n.driver.Call(call, acked)
-	n.w.note("%s: %s -> %v", n.name, what, err)
-	if n.w.chance(0.5) {
-		n.wake(n.w.upTo(5 * time.Millisecond))
-		return err
-	}
-	n.wake(0)
-	return err
-}
-
-// read reads a key as a client does; story is nil when there is no such table. What is seen is held against the oracle.
-func (n *node) read(table, key string) (engine.Entry, *story, error) {
-	quarantined := n.driver.Quarantined(table, key)
-	var entry engine.Entry
-	err := n.invoke("get "+table+"/"+key, func(ctx context.Context, e *engine.Engine) (err error) {
-		entry, err = e.Get(ctx, table, key)
-		return err
-	}, nil)
-	switch {
-	case errors.Is(err, engine.ErrNotReady), errors.Is(err, engine.ErrNoTable):
-		return entry, nil, err
-	case err != nil && !errors.Is(err, engine.ErrNotFound):
-		n.w.fail("%s reads %s/%s: %w", n.name, table, key, err)
-	case quarantined && len(n.ran) > 0:
-		n.w.fail("a reader at %s runs a handler on siblings that are known to be quarantined: %s/%s", n.name, table, key)
-	}
-	n.w.ledger.sees(n, table, entry)
-	held, heldErr := n.driver.Held(table, key)
-	if heldErr != nil || len(held.Versions) != len(entry.Siblings) {
-		n.w.fail("%s reads %d siblings of %s/%s and holds %d: %v", n.name, len(entry.Siblings), table, key, len(held.Versions), heldErr)
-	}
-	return entry, n.w.stories.Story(storyID{table, held.Epoch, key}), nil
-}
-
-// write is one write of a client.
-type write struct {
-	table, key, value     string
-	isDelete, ifUnchanged bool
-	token                 *token // nil: blind
-	level                 engine.AckLevel
-}
-
-func (w write) options() []engine.WriteOption {
-	var out []engine.WriteOption
-	switch {
-	case w.token != nil && w.ifUnchanged:
-		out = append(out, engine.IfUnchanged(w.token.text))
-	case w.token != nil:
-		out = append(out, engine.WithContext(w.token.text))
-	}
-	if w.level != "" {
-		out = append(out, engine.WithAck(w.level))
-	}
-	return out
-}
-
-func (w write) String() string {
-	verb := "put"
-	if w.isDelete {
-		verb = "delete"
-	}
-	seen := "blind"
-	if w.token != nil {
-		seen = fmt.Sprintf("having seen %v of epoch %d, only if unchanged %v", w.token.seen, w.token.story.ID.epoch, w.ifUnchanged)
-	}
-	return fmt.Sprintf("%s %s/%s %.12s %s", verb, w.table, w.key, w.value, seen)
-}
-
 // write lets a client write.
 func (c *clients) write(n *node, w write) {
 	w.level = pick(c.w, []engine.AckLevel{"", "", "", engine.AckAll, engine.AckQuorum, engine.AckOne, engine.AckLocal})
 	_ = n.write(w) // the clients of a random history only go on; what the outcome must be, write checks
-}
-
-// asked is a write that a client waits for.
-type asked struct {
-	write
-
-	level engine.AckLevel
-	story *story
-	made  *ghost.Event // nil while nothing is written, and when nothing had to be
-	// awaited are the members that were connected when the wait began.
-	awaited []clock.Actor
-}
-
-// write writes, tells the oracle, and returns what the client is told before any acknowledgement.
-func (n *node) write(w write) error {
-	before, err := n.driver.Held(w.table, w.key)
-	there := err == nil
-	a := &asked{write: w, level: n.levelOf(w), story: n.w.stories.Story(storyID{w.table, before.Epoch, w.key})}
-	known := n.known[a.story.ID]
-	err = n.invoke(w.String(), func(ctx context.Context, e *engine.Engine) (err error) {
-		if w.isDelete {
-			_, err = e.Delete(ctx, w.table, []string{w.key}, w.options()...)
-		} else {
-			_, err = e.Put(ctx, w.table, []engine.KV{{Key: w.key, Value: []byte(w.value)}}, w.options()...)
-		}
-		return err
-	}, func(nodes int, err error) { n.onAck(a, nodes, err) })
-	if err != nil {
-		n.checkRefusal(a, there, known, err)
-		return err
-	}
-	a.made = n.wrote(a, before, known)
-	a.awaited = n.connected()
-	n.fresh = append(n.fresh, a)
-	n.observe()
-	return nil
 }

@@ -38,6 +38,12 @@ const (
 	CountForget      = "forget"
 	CountReturn      = "return of a forgotten member"
 	CountRetire      = "member gone for good"
+	CountMadeAgain   = "mutation made again"
+	CountMatch       = "match"
+	CountWatch       = "watch"
+	CountChange      = "change seen by a watcher"
+	CountRollBack    = "way back to an older handler"
+	CountModuleLost  = "handler that nobody has any more"
 	CountTwin        = "second node of a name"
 	CountTwinRefused = "second node of a name refused"
 )

@@ -24,13 +24,14 @@ type node struct {
 	restarts     int
 	ending       bool
 
-	paused, tickOwed, awake, isSlow bool
-	inbox                           []engine.Input
+	paused, tickOwed, awake, isSlow, isReady bool
+	inbox                                    []engine.Input
 
 	bootedAt time.Time
 	// isRetired: gone for good. isForgotten: somebody has forgotten it, and it has not come back yet. isGarbled: what arrives now is garbage.
 	isRetired, isForgotten, isGarbled bool
 	twin                              *node // a second node of this name, or nil
+	watches                           []*watch
 
 	// outcomes are the places of the handler runs, as the merging node, whose outcomes the next look at the inbox takes; trapped is what this incarnation means to
 	// restart for. isRestarting holds from then on until the next one is ready.
@@ -94,7 +95,8 @@ func (n *node) boot(legacy *engine.Legacy) {
 	}
 	n.outcomes, n.present = map[place]struct{}{}, n.w.presence()
 	n.w.booted, n.bootedAt = n.w.now, n.w.now
-	n.marks, n.inbox, n.awake, n.paused, n.isSlow, n.ending = map[place]engine.Mark{}, nil, false, false, false, false
+	n.marks, n.inbox, n.watches = map[place]engine.Mark{}, nil, nil
+	n.awake, n.paused, n.isSlow, n.isReady, n.ending = false, false, false, false, false
 	var err error
 	if n.w.wrong.forget {
 		cfg.Legacy = nil
@@ -307,7 +309,7 @@ func (n *node) takeDown() {
 	n.w.note("%s goes down", n.name)
 	n.driver = nil
 	n.life++
-	n.inbox, n.raised, n.fresh = nil, nil, nil
+	n.inbox, n.raised, n.fresh, n.watches = nil, nil, nil, nil
 	if n.isTwinned() {
 		n.twin.takeDown()
 	}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/kvnode/kvnode/engine"
@@ -12,7 +11,7 @@ import (
 )
 
 // tables and keys are all that clients use. Of the keys the first three share a partition.
-func tables() []string { return []string{"carts", "lists"} }
+func tables() []string { return []string{"carts", "lists", local} }
 
 func keys() []string { return []string{"poison", "k3", "k5", "other"} }
 
@@ -44,7 +43,7 @@ func (n *node) check(at place) {
 		n.w.fail("%s went back from epoch %d to %d of %s", n.name, n.epochs[at.table], held.Epoch, at.table)
 	}
 	n.epochs[at.table] = held.Epoch
-	s := n.w.stories.Story(storyID{at.table, held.Epoch, at.key})
+	s := n.story(at.table, held.Epoch, at.key)
 	n.learn(s, held)
 	if err := s.Check(n.known[s.ID], held.Versions); err != nil {
 		n.w.fail("%s shows %w", n.name, err)
@@ -85,8 +84,8 @@ func (n *node) again(made []engine.MadeAgain) {
 		if m.Table == "" || err != nil || held.Epoch != m.Epoch {
 			continue
 		}
-		n.w.counts["made again"] += len(m.Dots)
-		s := n.w.stories.Story(storyID{m.Table, m.Epoch, m.Key})
+		n.w.counts[CountMadeAgain] += len(m.Dots)
+		s := n.story(m.Table, m.Epoch, m.Key)
 		past := n.replaced(s, held)
 		for _, dot := range m.Dots {
 			e := ghost.Event{Dot: dot, Past: past, Deleted: true}
@@ -112,8 +111,18 @@ func (n *node) replaced(s *story, held engine.Held) ghost.Set {
 
 // acknowledged checks that those who are said to have a write do have it, and remembers who they are.
 func (n *node) acknowledged(w *asked, nodes int) {
-	e, id := w.made, w.story.ID
+	for _, p := range w.parts {
+		if p.made != nil {
+			n.w.holders[p.made] = n.holdersOf(w, p, nodes)
+		}
+	}
+}
+
+func (n *node) holdersOf(w *asked, p *part, nodes int) []holder {
 	holders := []holder{{n.name, n.memory}}
+	if isLocal(w.table) {
+		return holders
+	}
 	gone := 0
 	for _, m := range n.members() {
 		if m.Self || !m.Connected {
@@ -123,16 +132,16 @@ func (n *node) acknowledged(w *asked, nodes int) {
 		switch {
 		case !peer.isUp() || peer.actor != m.Incarnation:
 			gone++
-		case peer.has(id, e):
+		case peer.has(p.story.ID, p.made):
 			holders = append(holders, holder{peer.name, peer.memory})
 		case w.level == engine.AckAll && slices.Contains(w.awaited, peer.actor):
-			n.w.fail("%s acknowledged %v of %v at level all, but %s lacks it", n.name, e.Dot, id, peer.name)
+			n.w.fail("%s acknowledged %v of %v at level all, but %s lacks it", n.name, p.made.Dot, p.story.ID, peer.name)
 		}
 	}
 	if have := len(holders) + gone; have < nodes || have < n.needed(w.level) {
-		n.w.fail("%s acknowledged %v of %v at level %s by %d nodes; it is at %v", n.name, e.Dot, id, w.level, nodes, holders)
+		n.w.fail("%s acknowledged %v of %v at level %s by %d nodes; it is at %v", n.name, p.made.Dot, p.story.ID, w.level, nodes, holders)
 	}
-	n.w.holders[e] = holders
+	return holders
 }
 
 // needed is how many nodes must have a write when it is acknowledged, as far as that can be told from outside.
@@ -162,6 +171,9 @@ func (n *node) has(id storyID, e *ghost.Event) bool {
 
 // checkMirrored checks that a node whose process ends leaves all that it knows with somebody.
 func (n *node) checkMirrored() {
+	if n.table(local).Keys > 0 {
+		n.w.fail("%s ends its process with a local table, which nobody else has", n.name)
+	}
 	for _, peer := range n.w.up() {
 		if peer != n && n.isMirroredBy(peer) {
 			return
@@ -175,7 +187,7 @@ func (n *node) checkMirrored() {
 func (n *node) isMirroredBy(peer *node) bool {
 	for id, known := range n.known {
 		epoch, _ := peer.driver.TableEpoch(id.table)
-		if epoch <= id.epoch && id.epoch == n.epochs[id.table] && !peer.knows(id, known) {
+		if !isLocal(id.table) && epoch <= id.epoch && id.epoch == n.epochs[id.table] && !peer.knows(id, known) {
 			return false
 		}
 	}
@@ -208,7 +220,8 @@ func (j recordedJudge) Judge(ctx context.Context, key string, versions []replica
 	if j.n.w.wrong.biased {
 		v.Value = append(v.Value, j.n.name...)
 	}
-	j.n.w.trace.add(fmt.Appendf(nil, "%s ran on %s: %v %v", j.n.name, key, v, err))
+	j.n.w.trace.add([]byte(j.n.name + " ran on " + key + ": " + string(v.Kind) + v.Reason))
+	j.n.w.trace.add(v.Value)
 	return v, err //nolint:wrapcheck // the recorder adds nothing
 }
 

@@ -19,7 +19,7 @@ func (w *world) presence() map[holder]map[storyID]ghost.Set {
 
 // becomesReady checks that a node which says that it is repaired from another has what that one had when it booted.
 func (n *node) becomesReady(e engine.Event) {
-	n.isRestarting = false
+	n.isRestarting, n.isReady = false, true
 	n.returns()
 	how := e.Attrs[0].Value.String()
 	n.w.note("%s is ready: %s", n.name, how)
@@ -28,7 +28,7 @@ func (n *node) becomesReady(e engine.Event) {
 		return
 	}
 	for id, known := range n.present[holder{name, n.w.node(name).memory}] {
-		if epoch, _ := n.driver.TableEpoch(id.table); epoch > id.epoch {
+		if epoch, _ := n.driver.TableEpoch(id.table); epoch > id.epoch || isLocal(id.table) {
 			continue
 		}
 		if !n.knows(id, known) {

@@ -151,7 +151,7 @@ func (s *scenario) activate() string  { return s.wait(s.here().activate(s.arg(1)
 
 func (s *scenario) put() string {
 	w := write{
-		table: s.arg(1), key: s.arg(2), isDelete: s.d.Cmd == "delete", ifUnchanged: s.d.HasArg("if-unchanged"), level: engine.AckLevel(s.option("ack")),
+		table: s.arg(1), keys: []string{s.arg(2)}, isDelete: s.d.Cmd == "delete", ifUnchanged: s.d.HasArg("if-unchanged"), level: engine.AckLevel(s.option("ack")),
 	}
 	if !w.isDelete {
 		w.value = s.arg(3)
