@@ -221,6 +221,7 @@ func (e *Engine) nextChanges(ctx context.Context, w *watcher) ([]string, error) 
 }
 
 func (e *Engine) yieldChanges(ctx context.Context, t *table, m matcher, keys []string, yield func(Change, error) bool) bool {
+	t = e.core.space.current(t)
 	for _, key := range keys {
 		if !m.key.match(key) {
 			continue

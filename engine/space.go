@@ -113,6 +113,14 @@ func (s *space) table(name string) (*table, error) {
 	return t, nil
 }
 
+// current returns the table as it is now: its options may have changed since t was found. A table that is dropped stays as it was.
+func (s *space) current(t *table) *table {
+	if now, err := s.table(t.name); err == nil && now.epoch == t.epoch {
+		return now
+	}
+	return t
+}
+
 // sortedTables returns the open tables by name.
 func (s *space) sortedTables() []*table {
 	s.mu.RLock()

@@ -190,3 +190,31 @@ func TestWatchShowsTheNewestStateOfAKeyThatChangesOften(t *testing.T) {
 		}
 	})
 }
+
+func TestWatchShowsTheViewUnderTheOptionsThatHoldAfterASplit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := enginetest.NewCluster(t, 1)
+		c.StartAll("a", "b")
+		for _, module := range []string{"union", "latest"} {
+			_, err := c.Node("a").InstallPlugin(t.Context(), module, []byte(module), engine.Limits{})
+			require.NoError(t, err)
+		}
+		isolate(c)
+		handlers := map[string]string{"a": "union", "b": "latest"}
+		for _, node := range c.Names() { // a is the first, so its options hold
+			_, err := c.Node(node).CreateTable(t.Context(), "carts", engine.TableOptions{Handler: handlers[node]})
+			require.NoError(t, err)
+			c.Pass(time.Second)
+			put(t, c.Node(node), "carts", "k", node)
+		}
+		w := watch(t, c.Node("b"), engine.Pattern{})
+		c.Converge()
+		c.Pass(5 * time.Second)
+		everywhere(t, c, "k", "a,b")
+		var last string
+		for len(w.news) > 0 {
+			last = <-w.news
+		}
+		require.Equal(t, "k=a,b", last)
+	})
+}
