@@ -8,6 +8,9 @@ import (
 	"github.com/kvnode/kvnode/engine"
 )
 
+// unheard is the silence after which others take a node for gone.
+const unheard = 1500 * time.Millisecond
+
 // absence takes a node away for longer than the others may wait: it is down without memory, down with its memory, or cut off. Some of the others
 // forget it meanwhile; some nodes never come back.
 func (h *history) absence() {
@@ -36,9 +39,16 @@ func (h *history) absence() {
 	default:
 		h.note("%s is cut off for %v", n.name, back)
 		h.net.split(map[string]int{n.name: 1})
-		h.after(back, h.heal)
+		h.after(back, func() {
+			if n.isForgotten && n.isUp() {
+				n.countCollected()
+			}
+			h.heal()
+		})
 	}
-	h.after(h.upTo(back), func() { h.forget(n) })
+	for range 2 {
+		h.after(unheard+h.upTo(back-unheard), func() { h.forget(n) })
+	}
 }
 
 // forget makes somebody forget a node.

@@ -18,6 +18,7 @@ func (n *node) create(table string, o engine.TableOptions) error {
 }
 
 func (n *node) drop(table string) error {
+	n.w.countDrop()
 	return n.alter("drop "+table, func(ctx context.Context, e *engine.Engine) error { return e.DropTable(ctx, table) }, engine.ErrNoTable)
 }
 

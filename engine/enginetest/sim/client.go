@@ -87,7 +87,13 @@ func (c *clients) call(n *node) {
 }
 
 // table draws a table; the local one less often.
-func (c *clients) table() string { return pick(c.w, append(tables(), "carts", "lists")) }
+func (c *clients) table() string {
+	all := []string{"carts", "lists"}
+	if c.w.weather.locals && c.w.chance(0.2) {
+		return local
+	}
+	return pick(c.w, all)
+}
 
 // someKeys draws two keys or more, in any order.
 func (c *clients) someKeys() []string {

@@ -82,6 +82,9 @@ func (l *ledger) merges(n *node, job string) {
 	if ok && before != n.name && isCalm {
 		n.w.fail("%s runs the handler for %s, as %s did", n.name, job, before)
 	}
+	if ok && before != n.name {
+		n.w.counts[CountMergerChange]++
+	}
 	l.mergers[job] = n.name
 }
 

@@ -24,14 +24,15 @@ type node struct {
 	restarts     int
 	ending       bool
 
-	paused, tickOwed, awake, isSlow, isReady bool
-	inbox                                    []engine.Input
+	paused, tickOwed, awake, isSlow, isReady, isAlone bool
+	inbox                                             []engine.Input
 
 	bootedAt time.Time
 	// isRetired: gone for good. isForgotten: somebody has forgotten it, and it has not come back yet. isGarbled: what arrives now is garbage.
 	isRetired, isForgotten, isGarbled bool
 	twin                              *node // a second node of this name, or nil
 	watches                           []*watch
+	purged                            []purged
 
 	// outcomes are the places of the handler runs, as the merging node, whose outcomes the next look at the inbox takes; trapped is what this incarnation means to
 	// restart for. isRestarting holds from then on until the next one is ready.
@@ -50,6 +51,7 @@ type node struct {
 	known  map[storyID]ghost.Set
 	epochs map[string]uint64
 	marks  map[place]engine.Mark
+	shown  map[place]bool
 	// present is what the others knew when this incarnation booted.
 	present map[holder]map[storyID]ghost.Set
 	// catalogue is its mark before the step under way.
@@ -90,12 +92,13 @@ func (n *node) boot(legacy *engine.Legacy) {
 		cfg.OnTrap = engine.ExitProcess
 	}
 	if legacy == nil {
+		n.purged = nil
 		n.memory++
 		n.known, n.epochs = map[storyID]ghost.Set{}, map[string]uint64{}
 	}
 	n.outcomes, n.present = map[place]struct{}{}, n.w.presence()
 	n.w.booted, n.bootedAt = n.w.now, n.w.now
-	n.marks, n.inbox, n.watches = map[place]engine.Mark{}, nil, nil
+	n.marks, n.shown, n.inbox, n.watches = map[place]engine.Mark{}, map[place]bool{}, nil, nil
 	n.awake, n.paused, n.isSlow, n.isReady, n.ending = false, false, false, false, false
 	var err error
 	if n.w.wrong.forget {
@@ -104,6 +107,9 @@ func (n *node) boot(legacy *engine.Legacy) {
 	if n.driver, err = engine.NewDriver(cfg, recorder{n: n}); err != nil {
 		n.w.fail("boot %s: %w", n.name, err)
 		return
+	}
+	if n.isForgotten {
+		n.countCollected()
 	}
 	n.w.note("%s boots as %s, kept memory %v", n.name, n.actor.Short(), legacy != nil)
 	n.tick(n.life)
@@ -199,8 +205,10 @@ func (n *node) step(in ...engine.Input) {
 		n.w.trace.input(n, i)
 	}
 	n.catalogue = n.driver.Mark("", "")
+	repairs := n.driver.Transfers()
 	effects := n.driver.Step(n.w.now, in...)
 	n.again(n.driver.MadeAgain())
+	n.countRepairs(repairs, in)
 	n.observe()
 	n.hear()
 	n.beginWaits()

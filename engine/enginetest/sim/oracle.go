@@ -45,7 +45,8 @@ func (n *node) check(at place) {
 	n.epochs[at.table] = held.Epoch
 	s := n.story(at.table, held.Epoch, at.key)
 	n.learn(s, held)
-	if err := s.Check(n.known[s.ID], held.Versions); err != nil {
+	n.countRemoved(at, held)
+	if err := s.Check(n.known[s.ID], n.withoutRevived(s, held.Versions)); err != nil {
 		n.w.fail("%s shows %w", n.name, err)
 	}
 }
@@ -64,12 +65,78 @@ func (n *node) learn(s *story, held engine.Held) {
 			known = known.With(i)
 		}
 	}
+	known = n.purge(s, known, held)
 	n.known[s.ID] = known
 	for i, e := range s.Events {
 		if known.Has(i) && !n.knows(s.ID, e.Past) {
 			n.w.fail("%s knows of %v write %v, and not all that it replaced", n.name, s.ID, e.Dot)
 		}
 	}
+}
+
+// purge takes away what the node has dropped because its incarnation is over, though it has yet to learn what replaced it: it was away when the others
+// agreed. Only a node that lags may do that, and it must have learned when it is repaired; see checkPurged.
+func (n *node) purge(s *story, known ghost.Set, held engine.Held) ghost.Set {
+	if !n.mayLag() {
+		return known
+	}
+	var past ghost.Set // of what was dropped: what that had replaced does not stand again
+	for _, p := range n.purged {
+		if p.story == s {
+			past = past.And(p.event.Past)
+		}
+	}
+	for {
+		at := slices.IndexFunc(s.Shown(known), func(e *ghost.Event) bool {
+			isHere := slices.ContainsFunc(held.Versions, func(v replica.Version) bool { return v.Dot == e.Dot })
+			return !isHere && (e.Over || past.Has(e.Index))
+		})
+		if at < 0 {
+			return known
+		}
+		e := s.Shown(known)[at]
+		known, past = known.Without(ghost.Set{}.With(e.Index)), past.And(e.Past)
+		n.purged = append(n.purged, purged{s, e})
+	}
+}
+
+// purged is a write that a node has dropped before it has learned what replaced it.
+type purged struct {
+	story *story
+	event *ghost.Event
+}
+
+// mayLag reports whether the node may be behind what others agreed while it was away: until it is repaired. One that was away with its memory and
+// finds nobody serves what it has.
+func (n *node) mayLag() bool { return !n.isReady || n.isAlone }
+
+// withoutRevived leaves out what others, for whom its incarnation is over, have replaced by writes that do not name it: a node that lags shows it
+// beside them, until it learns that it is over.
+func (n *node) withoutRevived(s *story, versions []replica.Version) []replica.Version {
+	if !n.mayLag() {
+		return versions
+	}
+	shown := s.Shown(n.known[s.ID])
+	isRevived := func(v replica.Version) bool {
+		is := func(e *ghost.Event) bool { return e.Dot == v.Dot }
+		return !slices.ContainsFunc(shown, is) && slices.ContainsFunc(s.Events, func(e *ghost.Event) bool { return is(e) && e.Over })
+	}
+	return slices.DeleteFunc(slices.Clone(versions), isRevived)
+}
+
+// checkPurged checks that a node which is repaired now knows what replaced the writes that it has dropped.
+func (n *node) checkPurged() {
+	for _, p := range n.purged {
+		n.w.counts[CountPurged]++
+		epoch, _ := n.driver.TableEpoch(p.story.ID.table)
+		replaced := slices.ContainsFunc(p.story.Events, func(f *ghost.Event) bool {
+			return f.Past.Has(p.event.Index) && n.known[p.story.ID].Has(f.Index)
+		})
+		if !replaced && epoch == p.story.ID.epoch {
+			n.w.fail("%s is ready, has dropped of %v write %v, and does not know what replaced it", n.name, p.story.ID, p.event.Dot)
+		}
+	}
+	n.purged = nil
 }
 
 // knows reports whether the node knows these writes, but for those that nobody has to know any more.

@@ -24,9 +24,10 @@ func (n *node) becomesReady(e engine.Event) {
 	how := e.Attrs[0].Value.String()
 	n.w.note("%s is ready: %s", n.name, how)
 	name, isRepaired := strings.CutPrefix(how, "repaired from ")
-	if !isRepaired {
+	if n.isAlone = !isRepaired; n.isAlone {
 		return
 	}
+	n.checkPurged()
 	for id, known := range n.present[holder{name, n.w.node(name).memory}] {
 		if epoch, _ := n.driver.TableEpoch(id.table); epoch > id.epoch || isLocal(id.table) {
 			continue

@@ -192,12 +192,22 @@ func (w *world) checkAcknowledged() {
 				continue
 			}
 			for _, n := range w.staying() {
-				if w.err == nil && !n.has(id, e) && (id.at == "" || id.at == n.memoryID()) {
+				if w.err == nil && !n.kept(w.stories[id], e) && (id.at == "" || id.at == n.memoryID()) {
 					w.fail("%s lacks the acknowledged write %v of %v, which %v had", n.name, e.Dot, id, w.holders[e])
 				}
 			}
 		}
 	}
+}
+
+// kept reports whether the node knows a write, or, when the write does not count any more, one that was made having seen it: whoever had it has made
+// it again, or something has replaced it.
+func (n *node) kept(s *story, e *ghost.Event) bool {
+	if n.has(s.ID, e) {
+		return true
+	}
+	after := func(f *ghost.Event) bool { return f.Past.Has(e.Index) && n.has(s.ID, f) }
+	return e.Lost && slices.ContainsFunc(s.Events, after)
 }
 
 func (w *world) survives(e *ghost.Event) bool {

@@ -39,20 +39,32 @@ func (h *history) trouble(every time.Duration, do func()) {
 
 // cut splits the network, or breaks one direction of one connection; it heals some time later.
 func (h *history) cut() {
-	if a, b := h.anyNode(), h.anyNode(); a != b && h.chance(h.weather.oneWay) {
-		h.counts[CountMute]++
-		h.note("cut from %s to %s", a.name, b.name)
-		h.net.mute(a.name, b.name)
+	if h.chance(h.weather.oneWay) {
+		h.mute()
 	} else {
-		h.counts[CountCut]++
-		sideOf := map[string]int{}
-		for _, n := range h.nodes {
-			sideOf[n.name] = h.rand.IntN(2)
-		}
-		h.note("cut %v", sideOf)
-		h.net.split(sideOf)
+		h.split()
 	}
 	h.after(h.about(3*time.Second), h.heal)
+}
+
+func (h *history) mute() {
+	a, b := h.anyNode(), h.anyNode()
+	if a == b {
+		return
+	}
+	h.counts[CountMute]++
+	h.note("cut from %s to %s", a.name, b.name)
+	h.net.mute(a.name, b.name)
+}
+
+func (h *history) split() {
+	sideOf := map[string]int{}
+	for _, n := range h.nodes {
+		sideOf[n.name] = h.rand.IntN(2)
+	}
+	h.counts[CountCut]++
+	h.note("cut %v", sideOf)
+	h.net.split(sideOf)
 }
 
 // heal mends the network; some nodes are told that they may have lost something.

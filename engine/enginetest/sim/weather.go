@@ -30,6 +30,8 @@ type weather struct {
 	calls time.Duration
 	// clients are what clients may ask for besides reading and writing.
 	drops, handlers, traps bool
+	// locals lets clients use the table that is not replicated; nodes that have keys in it do not end their process.
+	locals bool
 }
 
 // drawWeather draws the weather of a history, and how long it lasts. What the faults exclude is drawn all the same, so that a history without one
@@ -68,7 +70,8 @@ func (v *weather) drawRest(w *world) {
 	v.restarts = pick(w, []time.Duration{0, 0, 8 * second})
 	v.slows = pick(w, []time.Duration{0, 0, 6 * second})
 	v.garbage = pick(w, []time.Duration{0, 0, 3 * second})
-	v.absences = pick(w, []time.Duration{0, 0, 0, 8 * second})
+	v.absences = pick(w, []time.Duration{0, 0, 8 * second})
+	v.locals = w.chance(0.5) && !v.exit || w.chance(0.1)
 	v.forgetAfter = pick(w, []time.Duration{0, 0, 8 * second})
 	if w.chance(0.1) {
 		v.twins, v.exit = 5*second, false
