@@ -48,6 +48,56 @@ type sealEntry struct {
 	Known []uint64
 }
 
+// sealsFrame tells which incarnations its sender knows to be closed.
+type sealsFrame struct {
+	_     struct{} `cbor:",toarray"`
+	Seals []sealRecord
+}
+
+// sealsPatience is the pause before a member is asked again which incarnations it knows to be closed.
+const sealsPatience = 200 * time.Millisecond
+
+// knowsSeals says whether this node knows all that the member knows to be closed: what the member sends then means the same here. Else its clocks may
+// claim mutations that only this node has, and would have to make again first; the member is asked.
+func (c *Core) knowsSeals(member clock.Actor, digest uint64) bool {
+	p, ok := c.members.peers[member]
+	switch {
+	case !ok:
+		return false
+	case digest == 0 || digest == p.covered:
+		return true
+	case digest == c.closing.digest:
+		p.covered = digest
+		return true
+	}
+	if c.now.Sub(p.asked) >= sealsPatience {
+		p.asked = c.now
+		c.send(member, LaneFast, c.codec.frame(frameAskSeals, struct{}{}))
+	}
+	return false
+}
+
+// tellSeals answers a member that asks.
+func (c *Core) tellSeals(to clock.Actor) {
+	c.send(to, LaneFast, c.codec.frame(frameSeals, sealsFrame{Seals: c.space.seals()}))
+}
+
+// onSeals learns which incarnations a member knows to be closed, and makes again what only this node has of them, before it takes data from the member.
+func (c *Core) onSeals(from clock.Actor, f sealsFrame) error {
+	news := false
+	for _, s := range f.Seals {
+		news = c.space.tell(s) || news
+	}
+	if news {
+		c.noteSeals()
+	}
+	if p, ok := c.members.peers[from]; ok && !c.stopped {
+		p.covered, p.nextSync = c.digestSeals(f.Seals), c.now
+		c.advance()
+	}
+	return nil
+}
+
 // closingFrame asks about dead incarnations.
 type closingFrame struct {
 	_      struct{} `cbor:",toarray"`
@@ -80,6 +130,10 @@ type closing struct {
 	sealed map[clock.Actor]struct{}
 	// retired are those that were removed here.
 	retired map[clock.Actor]struct{}
+	// digest is of the records.
+	digest uint64
+	// postponed says that some are over that this node has not removed yet.
+	postponed bool
 	// round is the last one that this node began, with the answers so far.
 	round   uint64
 	asked   []closingActor
@@ -359,6 +413,7 @@ func (c *Core) noteSeals() {
 		return
 	}
 	c.learnSealed(seals)
+	c.closing.postponed = false
 	for _, s := range seals {
 		if s.Retired {
 			c.retire(s)
@@ -398,17 +453,37 @@ func (c *Core) seal(s sealRecord) {
 	}
 }
 
-// retire removes what is left of a dead incarnation. A node that has served while it was away from the agreement, and shows versions that all others
-// know to be replaced, catches up before it serves again.
+// retire removes what is left of a dead incarnation. A node that was away from the agreement lacks what the others know, of that incarnation and of what
+// replaced its values: it takes everything anew from a ready member first. While there is none it shows what it has.
 func (c *Core) retire(s sealRecord) {
 	if _, done := c.closing.retired[s.Actor]; done {
 		return
 	}
-	if c.boot.ready && c.hasVersionsOf(s.Actor) {
-		c.reincarnate()
-		return
-	}
+	missed := c.missesAnyOf(s)
 	c.seal(s) // makes again what does not count
+	switch {
+	case !missed:
+		c.removeRetired(s)
+		return
+	case !c.boot.ready:
+		c.takeAllAnew()
+	case c.anyReady():
+		c.reincarnate()
+	}
+	c.closing.postponed = true
+}
+
+// retirePostponed retires the incarnations that were over before this node came, now that it has all that the others have.
+func (c *Core) retirePostponed() {
+	c.closing.postponed = false
+	for _, s := range c.space.seals() {
+		if _, done := c.closing.retired[s.Actor]; s.Retired && !done {
+			c.removeRetired(s)
+		}
+	}
+}
+
+func (c *Core) removeRetired(s sealRecord) {
 	c.closing.retired[s.Actor] = struct{}{}
 	c.report(Event{Kind: EventRetired, Peer: s.Actor.Short()})
 	c.members.former = slices.DeleteFunc(c.members.former, func(a clock.Actor) bool { return a == s.Actor })
@@ -421,11 +496,12 @@ func (c *Core) retire(s sealRecord) {
 	}
 }
 
-func (c *Core) hasVersionsOf(a clock.Actor) bool {
+// missesAnyOf says whether this node lacks mutations of the incarnation, or what replaced its values.
+func (c *Core) missesAnyOf(s sealRecord) bool {
 	return slices.ContainsFunc(c.everyPartition(), func(p *partition) bool {
 		p.mu.RLock()
 		defer p.mu.RUnlock()
-		return p.rep.NumVersions(a) > 0
+		return p.rep.NumVersions(s.Actor) > 0 || !p.rep.Entry(s.Actor).Covers(s.entry(p.id))
 	})
 }
 
@@ -440,6 +516,7 @@ func (c *Core) learnSealed(seals []sealRecord) {
 		}
 	}
 	c.closing.sealed = kept
+	c.closing.digest = c.digestSeals(seals)
 	before := len(c.closing.retired)
 	maps.DeleteFunc(c.closing.retired, func(a clock.Actor, _ struct{}) bool {
 		_, still := kept[a]
@@ -448,6 +525,21 @@ func (c *Core) learnSealed(seals []sealRecord) {
 	if len(c.closing.retired) < before {
 		c.space.setRetired(c.closing.retired)
 	}
+}
+
+func (c *Core) digestSeals(seals []sealRecord) uint64 {
+	if len(seals) == 0 {
+		return 0
+	}
+	var b []byte
+	for _, s := range seals {
+		id := s.Actor.Bytes()
+		b = append(b, id[:]...)
+		if s.Retired {
+			b = append(b, 1)
+		}
+	}
+	return xxh3.Hash(b)
 }
 
 // parseClock reads a peer's clock, without the incarnations that are over here.

@@ -10,9 +10,6 @@ import (
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
-// sameCatalogue makes a hello of a member that has the node's catalogue.
-func (s *solo) sameCatalogue(h *helloFrame) { h.Tables = s.core().digests()[:1] }
-
 // mutation is a frame with a put of a key of carts by another incarnation, on top of what others wrote.
 func (s *solo) mutation(from clock.Actor, sequence uint64, key string, seen clock.Context) Input {
 	s.t.Helper()
@@ -23,7 +20,7 @@ func (s *solo) mutation(from clock.Actor, sequence uint64, key string, seen cloc
 	require.NoError(s.t, err)
 	delta, _ := r.Drain(1 << 20)
 	group := mutationGroup{ID: carts.partition(key).id, Delta: delta.AppendBinary(nil)}
-	return s.arrived(from, frameMutations, mutationsFrame{Sequence: sequence, Groups: []mutationGroup{group}})
+	return s.arrived(from, frameMutations, mutationsFrame{Sequence: sequence, Seals: s.seals, Groups: []mutationGroup{group}})
 }
 
 // shown counts the versions of a key of carts.
@@ -48,22 +45,37 @@ func (s *solo) replies(effects []Effect) (out closingReplyFrame) {
 	return out
 }
 
-func TestNothingOfATableIsTakenBeforeTheCatalogue(t *testing.T) {
+func TestNoDataAreTakenFromAMemberBeforeItsSealsAreKnown(t *testing.T) {
 	s := newSolo(t)
 	s.create("carts")
+	gone, peer := peerActor(3), peerActor(2)
+	s.dead(gone, "k")
+	s.step(s.hello("b", peer))
+	seals := []sealRecord{{Actor: gone}}
+	s.seals = s.core().digestSeals(seals)
+	require.Contains(t, sentKinds(s.step(s.mutation(peer, 1, "k", clock.Context{gone: 1}))), frameAskSeals)
+	require.Equal(t, 1, s.shown("k"), "b replaces what, to its knowledge, was never written")
+	s.step(s.arrived(peer, frameSeals, sealsFrame{Seals: seals}))
+	require.Equal(t, 1, s.shown("k"), "it was made again")
+	s.step(s.mutation(peer, 2, "k", clock.Context{gone: 1}))
+	require.Equal(t, 2, s.shown("k"))
+}
+
+func TestMemberThatAsksIsToldTheSeals(t *testing.T) {
+	s := newSolo(t)
+	c := s.core()
+	_, _, err := c.putCatalogue(keySeal+peerActor(3).String(), c.codec.record(sealRecord{Actor: peerActor(3)}), c.stamp())
+	require.NoError(t, err)
 	peer := peerActor(2)
 	s.step(s.hello("b", peer))
-	s.step(s.mutation(peer, 1, "k", clock.Context{}))
-	require.Zero(t, s.shown("k"), "b may have closed incarnations of which this node has more")
-	s.step(s.hello("b", peer, s.sameCatalogue))
-	s.step(s.mutation(peer, 2, "k", clock.Context{}))
-	require.Equal(t, 1, s.shown("k"))
+	require.Contains(t, sentKinds(s.step(s.arrived(peer, frameAskSeals, struct{}{}))), frameSeals)
+	require.NotZero(t, c.closing.digest)
 }
 
 // dead makes the node hear from an incarnation that ends in order, and is nobody's any more.
 func (s *solo) dead(actor clock.Actor, keys ...string) {
 	s.t.Helper()
-	s.step(s.hello("dead", actor, s.sameCatalogue))
+	s.step(s.hello("dead", actor))
 	for i, key := range keys {
 		s.step(s.mutation(actor, uint64(i+1), key, clock.Context{}))
 		require.Equal(s.t, 1, s.shown(key))
@@ -76,7 +88,7 @@ func TestIncarnationOfWhichOneMemberHasMoreIsNotClosed(t *testing.T) {
 	s.create("carts")
 	gone, peer := peerActor(3), peerActor(2)
 	s.dead(gone, "k")
-	s.step(s.hello("b", peer, s.sameCatalogue))
+	s.step(s.hello("b", peer))
 	c := s.core()
 	same := c.entriesDigest(c.entriesOf(gone))
 	for digest, agreed := range map[uint64]bool{same: true, same + 1: false} {
@@ -89,7 +101,7 @@ func TestNobodyAgreesThatALiveIncarnationIsDead(t *testing.T) {
 	s := newSolo(t)
 	s.create("carts")
 	peer := peerActor(2)
-	s.step(s.hello("b", peer, s.sameCatalogue))
+	s.step(s.hello("b", peer))
 	c := s.core()
 	for _, live := range []clock.Actor{peer, c.cfg.Actor} {
 		ask := closingFrame{Round: 1, Actors: []closingActor{{Actor: live, Digest: c.entriesDigest(c.entriesOf(live))}}}
@@ -103,11 +115,11 @@ func TestWhoAgreesThatAnIncarnationIsDeadHearsItNoMore(t *testing.T) {
 	s.create("carts")
 	gone, peer := peerActor(3), peerActor(2)
 	s.dead(gone, "k")
-	s.step(s.hello("b", peer, s.sameCatalogue))
+	s.step(s.hello("b", peer))
 	c := s.core()
 	ask := closingFrame{Round: 1, Actors: []closingActor{{Actor: gone, Digest: c.entriesDigest(c.entriesOf(gone))}}}
 	s.step(s.arrived(peer, frameClosing, ask))
-	s.step(s.hello("dead", gone, s.sameCatalogue))
+	s.step(s.hello("dead", gone))
 	s.step(s.mutation(gone, 2, "late", clock.Context{}))
 	require.Zero(t, s.shown("late"))
 	require.Equal(t, []clock.Actor{peer}, s.connected())
@@ -121,7 +133,7 @@ func TestFrameThatNamesARetiredIncarnationIsTakenWithoutIt(t *testing.T) {
 	_, _, err := c.putCatalogue(keySeal+gone.String(), c.codec.record(sealRecord{Actor: gone, Retired: true}), c.stamp())
 	require.NoError(t, err)
 	s.step(s.hello("b", peer))
-	s.step(s.hello("b", peer, s.sameCatalogue))
+	s.step(s.hello("b", peer))
 	s.step(s.mutation(peer, 1, "k", clock.Context{gone: 7}))
 	held, err := s.d.Held("carts", "k")
 	require.NoError(t, err)

@@ -150,6 +150,9 @@ func (c *Core) tick() {
 		c.sweepQuarantines()
 		c.forgetAbsent()
 	}
+	if c.closing.postponed && c.boot.ready && c.anyReady() {
+		c.noteSeals()
+	}
 	if !c.now.Before(c.nextClosing) {
 		c.nextClosing = c.now.Add(c.cfg.CloseAfter / closingRounds)
 		c.closeDead()

@@ -293,7 +293,7 @@ func FrameName(payload []byte) string {
 	names := [...]string{
 		frameHello: "hello", frameBye: "bye", frameMutations: "mutations", frameAck: "ack", frameProbe: "probe", frameClocks: "clocks",
 		framePull: "pull", frameChunk: "chunk",
-		frameVerdict: "verdict", frameBeat: "beat", frameClosing: "closing", frameClosingReply: "closing reply",
+		frameVerdict: "verdict", frameBeat: "beat", frameClosing: "closing", frameClosingReply: "closing reply", frameAskSeals: "ask seals", frameSeals: "seals",
 	}
 	if len(payload) < 2 || int(payload[1]) >= len(names) {
 		return "unknown"

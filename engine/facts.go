@@ -97,6 +97,8 @@ type facts struct {
 	quarantines map[string]quarantineRecord
 	members     map[string]memberRecord
 	seals       map[clock.Actor]sealRecord
+	// told are seals that a member has told of and the catalogue here may not have yet.
+	told map[clock.Actor]sealRecord
 	// secrets authenticate tokens; the first makes them.
 	secrets [][]byte
 	// version counts the changes; judging those that may change what becomes of conflicts.
@@ -112,6 +114,7 @@ func newFacts() *facts {
 		quarantines: map[string]quarantineRecord{},
 		members:     map[string]memberRecord{},
 		seals:       map[clock.Actor]sealRecord{},
+		told:        map[clock.Actor]sealRecord{},
 	}
 }
 
@@ -146,6 +149,15 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 		put(f.members, rest, versions, f.codec, func(memberRecord, memberRecord) bool { return false })
 	}
 	return "", nil
+}
+
+// seal returns the record of a dead incarnation: the catalogue's, or one that was told and says more.
+func (f *facts) seal(a clock.Actor) (sealRecord, bool) {
+	held, known := f.seals[a]
+	if told, ok := f.told[a]; ok && (!known || told.Retired && !held.Retired) {
+		return told, true
+	}
+	return held, known
 }
 
 // put stores the best of the records, or nothing when there is none. Versions ascend by stamp: of equals the latest stays.

@@ -36,9 +36,9 @@ type peer struct {
 	since    time.Time // when it started, by this node's clock
 	sequence uint64    // last mutation frame that arrived
 	nextSync time.Time
-	// hasMet says that this node has had all of the member's catalogue since the member was last connected. Until then it may not know of incarnations
-	// that the others have closed while this node was away, and takes nothing of a table from it.
-	hasMet bool
+	// covered is the digest of seals of the member that this node knows too, and asked when it last asked for others.
+	covered uint64
+	asked   time.Time
 }
 
 func newMembership() membership {
@@ -99,6 +99,11 @@ func (c *Core) dispatch(kind frameKind, from clock.Actor, body []byte) error {
 		return handle(c, from, body, c.onVerdict)
 	case frameBeat:
 		return handle(c, from, body, c.onBeat)
+	case frameAskSeals:
+		c.tellSeals(from)
+		return nil
+	case frameSeals:
+		return handle(c, from, body, c.onSeals)
 	case frameClosing:
 		return handle(c, from, body, c.onClosing)
 	case frameClosingReply:

@@ -90,7 +90,7 @@ func drain(p *partition) (g mutationGroup, own []clock.Dot, more bool) {
 func (c *Core) sendMutations(f mutationsFrame, sent []sentGroup, size int) {
 	o := &c.outgoing
 	o.sequence++
-	f.Sequence = o.sequence
+	f.Sequence, f.Seals = o.sequence, c.closing.digest
 	s := &sentFrame{groups: sent, missing: map[clock.Actor]struct{}{}, bytes: size, at: c.now}
 	for _, p := range c.members.sorted {
 		s.missing[p.actor] = struct{}{}
@@ -111,8 +111,9 @@ func (c *Core) onMutations(from clock.Actor, f mutationsFrame) error {
 	}
 	member.sequence = max(member.sequence, f.Sequence)
 	ack := frameAcked{Sequence: f.Sequence}
+	known := c.knowsSeals(from, f.Seals)
 	for i, g := range f.Groups {
-		if !member.gives(g.ID.Table) {
+		if !known {
 			ack.Skipped = append(ack.Skipped, i)
 			continue
 		}

@@ -54,6 +54,7 @@ func (c *Core) advance() {
 	c.boot.unreadySince = c.now
 	c.boot.donor = donor.actor
 	if c.pulledAll() {
+		c.retirePostponed()
 		c.becomeReady("repaired from " + donor.hello.Name)
 	}
 }
@@ -97,6 +98,16 @@ func (c *Core) pulledAll() bool {
 		all = c.pulledFrom(p) && all
 	}
 	return all
+}
+
+// takeAllAnew makes a node that has kept its memory pull everything in full: what it has is not enough to tell what it lacks.
+func (c *Core) takeAllAnew() {
+	if !c.boot.kept {
+		return
+	}
+	c.boot.kept = false
+	c.boot.pulled = map[*partition]clock.Actor{}
+	c.forgetTransfers(func(*transfer) bool { return true })
 }
 
 func (c *Core) pulledFrom(p *partition) bool {

@@ -52,7 +52,6 @@ func (c *Core) compareDigests(p *peer) {
 		case ours.Sum != theirs.Sum:
 			p.nextSync = c.now
 		default:
-			p.hasMet = p.hasMet || theirs.Table == ""
 			c.witnessEqual(p.actor, parts)
 		}
 	}
@@ -90,11 +89,6 @@ func (c *Core) syncPeers() {
 	}
 }
 
-// gives says whether this node takes something of a table from the member, or of the catalogue if the name is empty.
-func (p *peer) gives(table string) bool {
-	return p.hasMet || table == ""
-}
-
 func (c *Core) probe(p *peer) {
 	for _, theirs := range p.hello.Tables {
 		parts := c.space.replicated(theirs.Table, theirs.Epoch)
@@ -102,7 +96,7 @@ func (c *Core) probe(p *peer) {
 			continue
 		}
 		ours := digestOf(theirs.Table, theirs.Epoch, parts)
-		if ours.Clocks == theirs.Clocks && ours.Sum == theirs.Sum || !p.gives(theirs.Table) {
+		if ours.Clocks == theirs.Clocks && ours.Sum == theirs.Sum {
 			continue
 		}
 		f := probeFrame{Table: theirs.Table, Epoch: theirs.Epoch}
@@ -182,16 +176,6 @@ func (c *Core) onEqual(from clock.Actor, p *partition, e partitionEqual) {
 	}
 }
 
-// meet notes that this node has had all of a member's catalogue, and returns whether that is news: then its tables are repaired next.
-func (c *Core) meet(member clock.Actor) bool {
-	p, ok := c.members.peers[member]
-	if !ok || p.hasMet {
-		return false
-	}
-	p.hasMet = true
-	return true
-}
-
 var errAudit = errors.New("equal clocks with different data")
 
 func (c *Core) onClock(from clock.Actor, p *partition, theirs clock.Clock) {
@@ -200,8 +184,6 @@ func (c *Core) onClock(from clock.Actor, p *partition, theirs clock.Clock) {
 	p.mu.Unlock()
 	if ours := p.clock(); !ours.Covers(theirs) {
 		c.take(from, p, false)
-	} else if p == c.space.catalogue && c.meet(from) {
-		c.syncSoon()
 	}
 }
 

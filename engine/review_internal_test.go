@@ -44,6 +44,8 @@ type solo struct {
 	t   *testing.T
 	d   *Driver
 	now time.Time
+	// seals is the digest that made-up peers send.
+	seals uint64
 }
 
 func newSolo(t *testing.T, change ...func(*Config)) *solo {
@@ -315,7 +317,7 @@ func listed(j *journal) (ids []string) {
 func TestWriterThatWaitsWhenItsNodeEndsIsToldThatItsWriteIsApplied(t *testing.T) {
 	s := newSolo(t)
 	var outcome error
-	s.step(await{&waiter{level: AckOne, deadline: s.now.Add(time.Minute), dots: []waitDot{{p: s.core().space.catalogue}}, done: func(_ int, err error) { outcome = err }}})
+	s.step(await{&waiter{level: AckOne, timeout: time.Minute, dots: []waitDot{{p: s.core().space.catalogue}}, done: func(_ int, err error) { outcome = err }}})
 	_, _, err := s.d.Close(s.now)
 	require.NoError(t, err)
 	require.ErrorIs(t, outcome, ErrClosed)

@@ -143,7 +143,7 @@ func TestMutationOfThisIncarnationThatItNeverMadeRestartsTheNode(t *testing.T) {
 	s := newSolo(t)
 	s.create("carts")
 	peer := peerActor(2)
-	s.step(s.hello("b", peer, s.sameCatalogue))
+	s.step(s.hello("b", peer))
 	foreign := replica.New(s.core().cfg.Actor, replica.Options{})
 	for range 3 {
 		_, err := foreign.Write(replica.Write{Key: "k", Context: clock.Context{}})

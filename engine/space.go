@@ -144,15 +144,30 @@ func (s *space) handler(t *table) (handlerRecord, bool) {
 func (s *space) seals() []sealRecord {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return slices.SortedFunc(maps.Values(s.facts.seals), func(a, b sealRecord) int { return a.Actor.Compare(b.Actor) })
+	all := maps.Clone(s.facts.told)
+	for a := range s.facts.seals {
+		all[a], _ = s.facts.seal(a)
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b sealRecord) int { return a.Actor.Compare(b.Actor) })
 }
 
 // seal returns the record of a dead incarnation.
 func (s *space) seal(a clock.Actor) (sealRecord, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	rec, ok := s.facts.seals[a]
-	return rec, ok
+	return s.facts.seal(a)
+}
+
+// tell adds a record that the catalogue here may not have yet, and returns whether it is news.
+func (s *space) tell(rec sealRecord) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if held, known := s.facts.seal(rec.Actor); known && (held.Retired || !rec.Retired) {
+		return false
+	}
+	s.facts.told[rec.Actor] = rec
+	s.facts.version++
+	return true
 }
 
 // setRetired says which incarnations no clock names any more.

@@ -154,6 +154,7 @@ func (c *Core) serveAnswer(to clock.Actor, f pullFrame, s *served, q replica.Que
 }
 
 func (c *Core) sendChunk(to clock.Actor, f chunkFrame) {
+	f.Seals = c.closing.digest
 	c.send(to, LaneBulk, c.codec.frame(frameChunk, f))
 }
 
@@ -164,7 +165,7 @@ func (c *Core) onChunk(from clock.Actor, f chunkFrame) error {
 	if !ok || t.peer != from || t.id != f.Xfer || t.step != f.Step {
 		return nil
 	}
-	if f.Gone || f.Same || c.space.find(f.ID) != t.p || c.isFrozen(t.p) {
+	if f.Gone || f.Same || c.space.find(f.ID) != t.p || c.isFrozen(t.p) || !c.knowsSeals(from, f.Seals) {
 		c.endTransfer(t, f.Same)
 		return nil
 	}
@@ -241,7 +242,6 @@ func (c *Core) endTransfer(t *transfer, complete bool) {
 		c.boot.pulled[t.p] = t.peer
 	}
 	if t.p == c.space.catalogue {
-		c.meet(t.peer)
 		c.syncSoon()
 	}
 	c.advance()

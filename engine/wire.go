@@ -27,6 +27,8 @@ const (
 	frameBeat
 	frameClosing
 	frameClosingReply
+	frameAskSeals
+	frameSeals
 )
 
 // partitionID names one replica of the cluster. The catalogue is the zero partitionID.
@@ -75,6 +77,7 @@ type byeFrame struct {
 type mutationsFrame struct {
 	_        struct{} `cbor:",toarray"`
 	Sequence uint64
+	Seals    uint64 // digest of the incarnations that the sender knows to be closed
 	Groups   []mutationGroup
 }
 
@@ -162,6 +165,7 @@ type chunkFrame struct {
 	ID     partitionID
 	Xfer   uint64
 	Step   uint64
+	Seals  uint64
 	Gone   bool // the sender knows nothing of this transfer or table, or cannot go on with it: start again
 	Same   bool // nothing is missing
 	Answer []byte

@@ -34,7 +34,7 @@ func goldenFrames() []struct {
 			Route: "127.0.0.1:6222", Restarts: 4, Rewriter: 1, Sequence: 300, Tables: []tableDigest{{Table: "carts", Epoch: 2, Clocks: 5, Sum: 6}},
 		}},
 		{"bye", frameBye, byeFrame{Refuse: two, Closed: one}},
-		{"mutations", frameMutations, mutationsFrame{Sequence: 7, Groups: []mutationGroup{{ID: id, Delta: []byte("delta")}}}},
+		{"mutations", frameMutations, mutationsFrame{Sequence: 7, Seals: 8, Groups: []mutationGroup{{ID: id, Delta: []byte("delta")}}}},
 		{"ack", frameAck, ackFrame{Acks: []frameAcked{{Sequence: 7, Skipped: []int{0, 2}}}}},
 		{"probe", frameProbe, probeFrame{Table: "carts", Epoch: 2, Hashes: []uint64{1, 2}, Sums: []uint64{3, 4}}},
 		{"clocks", frameClocks, clocksFrame{
@@ -48,8 +48,10 @@ func goldenFrames() []struct {
 		}},
 		{"closing", frameClosing, closingFrame{Round: 3, Actors: []closingActor{{Actor: one, Digest: 4}, {Actor: two, Retire: true}}}},
 		{"closing reply", frameClosingReply, closingReplyFrame{Round: 3, Agreed: []bool{true, false}}},
+		{"ask seals", frameAskSeals, struct{}{}},
+		{"seals", frameSeals, sealsFrame{Seals: []sealRecord{{Actor: one, Time: 5, Retired: true, Entries: []sealEntry{{ID: id, Known: []uint64{1, 7, 9, 9}}}}}}},
 		{"beat", frameBeat, beatFrame{Sequence: 300, Digest: 5, Ask: true}},
-		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Step: 11, Gone: true, Same: true, Answer: []byte("answer")}},
+		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Step: 11, Seals: 8, Gone: true, Same: true, Answer: []byte("answer")}},
 	}
 }
 
@@ -96,6 +98,10 @@ func TestFramesReadBackAreWhatWasSent(t *testing.T) {
 			back, err = decode[verdictFrame](c, body)
 		case frameBeat:
 			back, err = decode[beatFrame](c, body)
+		case frameAskSeals:
+			back, err = decode[struct{}](c, body)
+		case frameSeals:
+			back, err = decode[sealsFrame](c, body)
 		case frameClosing:
 			back, err = decode[closingFrame](c, body)
 		case frameClosingReply:

@@ -212,9 +212,12 @@ func (n *node) step(in ...engine.Input) {
 	n.observe()
 	n.hear()
 	n.beginWaits()
+	life := n.life
 	for _, e := range effects {
 		n.w.trace.effect(n, e)
-		n.perform(e)
+		if n.isUp() && n.life == life {
+			n.perform(e)
+		}
 	}
 }
 

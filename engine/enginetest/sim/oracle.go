@@ -61,7 +61,7 @@ func (n *node) learn(s *story, held engine.Held) {
 			known = known.Without(ghost.Set{}.With(i))
 		case known.Has(i) && !has:
 			n.w.fail("%s forgot of %v write %v", n.name, s.ID, e.Dot)
-		case has && !known.Has(i) && !held.Over(e.Dot):
+		case has && !known.Has(i):
 			known = known.With(i)
 		}
 	}
@@ -84,6 +84,11 @@ func (n *node) purge(s *story, known ghost.Set, held engine.Held) ghost.Set {
 	for _, p := range n.purged {
 		if p.story == s {
 			past = past.And(p.event.Past)
+		}
+	}
+	for _, e := range s.Events {
+		if e.Over {
+			past = past.And(e.Past) // who gave the node the rest has no name for what replaced it
 		}
 	}
 	for {

@@ -27,6 +27,8 @@ func (n *node) becomesReady(e engine.Event) {
 	if n.isAlone = !isRepaired; n.isAlone {
 		return
 	}
+	clear(n.marks)
+	n.observe() // what is over now, is so for keys too that have not changed
 	n.checkPurged()
 	for id, known := range n.present[holder{name, n.w.node(name).memory}] {
 		if epoch, _ := n.driver.TableEpoch(id.table); epoch > id.epoch || isLocal(id.table) {
