@@ -119,7 +119,7 @@ func (i *incarnation) openEngine(ctx context.Context, n *Node, legacy *engine.Le
 		return fmt.Errorf("network: %w", err)
 	}
 	if n.cfg.NATSURL == "" {
-		n.keepRoute(i.bus.RouteAddr())
+		n.keepRoute(i.bus.ListenAddr())
 	}
 	if err := i.join(ctx, n); err != nil {
 		return err

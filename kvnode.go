@@ -92,6 +92,15 @@ func (n *Node) RouteAddr() string {
 	return ""
 }
 
+// ListenAddr is the address that the node takes routes on, empty with an external NATS. It differs from RouteAddr when other nodes are told another
+// one (Config.Advertise).
+func (n *Node) ListenAddr() string {
+	if i := n.peek(); i != nil {
+		return i.bus.ListenAddr()
+	}
+	return ""
+}
+
 // AwaitReady waits until the node has caught up with its peers.
 func (n *Node) AwaitReady(ctx context.Context) error {
 	for {

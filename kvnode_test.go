@@ -218,6 +218,22 @@ func TestTrapRestartsTheNodeWithItsDataOnTheSamePort(t *testing.T) {
 	require.Len(t, e.Siblings, 2)
 }
 
+func TestRestartListensWhereTheNodeListenedNotWhereOthersAreSent(t *testing.T) {
+	ctx := patient(t)
+	cfg := local("a")
+	cfg.Advertise = "127.0.0.1:1"
+	n := open(t, cfg)
+	listens := n.ListenAddr()
+	require.NotEqual(t, cfg.Advertise, listens)
+	trapOn(t, n)
+	require.Eventually(t, func() bool {
+		s, err := n.Status(ctx)
+		return err == nil && s.Restarts == 1 && s.Ready
+	}, patience, 10*time.Millisecond)
+	require.Equal(t, listens, n.ListenAddr())
+	require.Equal(t, cfg.Advertise, n.RouteAddr())
+}
+
 func TestTrapEndsTheNodeOnceAPeerHasEverything(t *testing.T) {
 	ctx := patient(t)
 	l, err := kvnode.OpenLab(ctx, []string{"a", "b"}, func(c *kvnode.Config) { c.OnTrap = kvnode.OnTrapExit })

@@ -58,6 +58,9 @@ func (n *NATS) RouteAddr() string {
 	return net.JoinHostPort(host, port)
 }
 
+// ListenAddr returns the host:port that the embedded server is bound to, whatever others are told. It is empty with an external NATS.
+func (n *NATS) ListenAddr() string { return n.listens }
+
 // machineAddr returns an address of this machine that others may know: the first that is not a loopback one, IPv4 before IPv6.
 func machineAddr() string {
 	best := "127.0.0.1"
