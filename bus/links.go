@@ -22,7 +22,7 @@ type Links struct {
 	mu      sync.Mutex // guards what follows
 	nodes   []linkedNode
 	proxies map[link]*proxy
-	gates   map[link]*gate // by unordered pair
+	gates   map[link]*gate // by direction
 	closed  bool
 }
 
@@ -35,9 +35,11 @@ type linkedNode struct {
 // link is an ordered pair of node names.
 type link struct{ from, to string }
 
+func (l link) reversed() link { return link{from: l.to, to: l.from} }
+
 func (l link) unordered() link {
 	if l.from > l.to {
-		return link{from: l.to, to: l.from}
+		return l.reversed()
 	}
 	return l
 }
@@ -76,7 +78,7 @@ func (l *Links) Wrap(name string, cfg Config) Config {
 	cfg.RewriteRoute = func(addr string) string { return l.rewrite(name, addr) }
 	announce := cfg.OnListen
 	cfg.OnListen = func(addr string) {
-		l.attach(name, addr)
+		l.Attach(name, addr)
 		if announce != nil {
 			announce(addr)
 		}
@@ -84,7 +86,8 @@ func (l *Links) Wrap(name string, cfg Config) Config {
 	return cfg
 }
 
-func (l *Links) attach(name, listen string) {
+// Attach says where the node called name listens now. Only nodes in other processes need it; Wrap does it for those in this one.
+func (l *Links) Attach(name, listen string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.nodes[l.indexLocked(name)].listen = listen
@@ -99,16 +102,37 @@ func (l *Links) rewrite(from, addr string) string {
 	if !ok || l.closed || to == from {
 		return addr
 	}
-	key := link{from: from, to: to}
-	if p := l.proxies[key]; p != nil {
-		return p.addr()
-	}
-	p, err := newProxy(l.gateLocked(key), func() string { return l.target(key.to) })
+	p, err := l.proxyLocked(link{from: from, to: to})
 	if err != nil {
 		return addr
 	}
-	l.proxies[key] = p
 	return p.addr()
+}
+
+// Via returns the address of the proxy from one node to another: what a node in another process has to dial in place of Addr(to).
+func (l *Links) Via(from, to string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return "", ErrClosed
+	}
+	p, err := l.proxyLocked(link{from: from, to: to})
+	if err != nil {
+		return "", err
+	}
+	return p.addr(), nil
+}
+
+func (l *Links) proxyLocked(key link) (*proxy, error) {
+	if p := l.proxies[key]; p != nil {
+		return p, nil
+	}
+	p, err := newProxy(l.gateLocked(key), l.gateLocked(key.reversed()), func() string { return l.target(key.to) })
+	if err != nil {
+		return nil, err
+	}
+	l.proxies[key] = p
+	return p, nil
 }
 
 // namedLocked returns the name of the node that the others know by addr.
@@ -121,8 +145,8 @@ func (l *Links) namedLocked(addr string) (string, bool) {
 	return "", false
 }
 
+// gateLocked returns the gate of one direction.
 func (l *Links) gateLocked(key link) *gate {
-	key = key.unordered()
 	if l.gates[key] == nil {
 		l.gates[key] = newGate()
 	}
@@ -140,11 +164,18 @@ func (l *Links) target(name string) string {
 // group, keep their links; so do pairs that an earlier Cut has cut stay cut.
 func (l *Links) Cut(groups ...[]string) {
 	for _, pair := range pairsBetween(groups) {
-		l.mu.Lock()
-		g := l.gateLocked(pair)
-		l.mu.Unlock()
-		g.shut()
+		l.CutOneWay(pair.from, pair.to)
+		l.CutOneWay(pair.to, pair.from)
 	}
+}
+
+// CutOneWay makes everything wait that one node sends to another; what comes back passes. New connections between the two wait too, as their
+// greetings go both ways.
+func (l *Links) CutOneWay(from, to string) {
+	l.mu.Lock()
+	g := l.gateLocked(link{from: from, to: to})
+	l.mu.Unlock()
+	g.shut()
 }
 
 // pairsBetween returns every pair of names from different groups, once.
@@ -160,7 +191,7 @@ func pairsBetween(groups [][]string) []link {
 	return pairs
 }
 
-// Heal undoes every Cut. Connections that both ends still hold go on where they were.
+// Heal undoes every Cut and CutOneWay. Connections that both ends still hold go on where they were.
 func (l *Links) Heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -64,6 +64,42 @@ func TestIslandsGoOnAndMeetAgainAfterACut(t *testing.T) {
 	meet(t, a, b, c)
 }
 
+func TestOneWayCutLetsTheOtherDirectionPass(t *testing.T) {
+	links, nodes := linked(t, "a", "b")
+	a, b := nodes["a"], nodes["b"]
+	meet(t, a, b)
+
+	links.CutOneWay("a", "b")
+	require.NoError(t, a.Broadcast(bus.LaneControl, []byte("held back")))
+	require.NoError(t, b.Broadcast(bus.LaneControl, []byte("passes")))
+	a.awaitMessage(t, message{from: "b", payload: "passes"})
+	require.Empty(t, b.messages())
+
+	links.Heal()
+	meet(t, a, b)
+}
+
+func TestNodeOfAnotherProcessIsReachedByItsAddressOfTheProxy(t *testing.T) {
+	links := bus.NewLinks()
+	t.Cleanup(links.Close)
+	a := record(t, "a", newNATS(t, bus.Config{ID: "a", Advertise: links.Addr("a"), Route: "127.0.0.1:0"}))
+	links.Attach("a", a.peer.(*bus.NATS).ListenAddr())
+	via, err := links.Via("b", "a")
+	require.NoError(t, err)
+	b := record(t, "b", newNATS(t, bus.Config{ID: "b", Advertise: links.Addr("b"), Route: "127.0.0.1:0", Join: []string{via}}))
+	meet(t, a, b)
+
+	links.Cut([]string{"a"}, []string{"b"})
+	require.NoError(t, a.Broadcast(bus.LaneControl, []byte("held back")))
+	require.Empty(t, b.messages())
+	links.Heal()
+	b.awaitMessage(t, message{from: "a", payload: "held back"})
+
+	links.Close()
+	_, err = links.Via("b", "a")
+	require.ErrorIs(t, err, bus.ErrClosed)
+}
+
 func TestLongCutIsNoticedAndHealsWithinSeconds(t *testing.T) {
 	lost, losses := signal()
 	links := bus.NewLinks()

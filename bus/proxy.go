@@ -54,7 +54,8 @@ func (g *gate) passage() <-chan struct{} {
 // proxy carries the connections that one node makes to another.
 type proxy struct {
 	listener net.Listener
-	gate     *gate
+	there    *gate         // what the first node sends
+	back     *gate         // what the other node sends
 	target   func() string // where the other node listens now
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -63,14 +64,14 @@ type proxy struct {
 	conns map[net.Conn]struct{}
 }
 
-func newProxy(g *gate, target func() string) (*proxy, error) {
+func newProxy(there, back *gate, target func() string) (*proxy, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("listen for a proxy: %w", err)
 	}
-	p := &proxy{listener: listener, gate: g, target: target, cancel: cancel, conns: make(map[net.Conn]struct{})}
+	p := &proxy{listener: listener, there: there, back: back, target: target, cancel: cancel, conns: make(map[net.Conn]struct{})}
 	p.wg.Go(func() { p.accept(ctx) })
 	return p, nil
 }
@@ -87,13 +88,13 @@ func (p *proxy) accept(ctx context.Context) {
 	}
 }
 
-// carry joins conn to the other node, once the gate lets it, until either side closes.
+// carry joins conn to the other node, once both gates let it, until either side closes.
 func (p *proxy) carry(ctx context.Context, conn net.Conn) {
 	if !p.add(conn) {
 		return
 	}
 	defer p.remove(conn)
-	if !p.hold(ctx) {
+	if !hold(ctx, p.there, p.back) {
 		return
 	}
 	dialer := net.Dialer{Timeout: probeTimeout}
@@ -103,34 +104,36 @@ func (p *proxy) carry(ctx context.Context, conn net.Conn) {
 	}
 	defer p.remove(other)
 	var back sync.WaitGroup
-	back.Go(func() { p.copy(ctx, conn, other) })
-	p.copy(ctx, other, conn)
+	back.Go(func() { p.copy(ctx, p.back, conn, other) })
+	p.copy(ctx, p.there, other, conn)
 	back.Wait()
 }
 
-// hold waits until the gate is open, and reports whether it is.
-func (p *proxy) hold(ctx context.Context) bool {
+// hold waits until each gate is open, and reports whether none kept it too long.
+func hold(ctx context.Context, gates ...*gate) bool {
 	timer := time.NewTimer(holdTime)
 	defer timer.Stop()
-	select {
-	case <-p.gate.passage():
-		return true
-	case <-timer.C:
-		return false
-	case <-ctx.Done():
-		return false
+	for _, g := range gates {
+		select {
+		case <-g.passage():
+		case <-timer.C:
+			return false
+		case <-ctx.Done():
+			return false
+		}
 	}
+	return true
 }
 
 // copy moves bytes from src to dst while the gate lets them pass. When src ends it ends both.
-func (p *proxy) copy(ctx context.Context, dst, src net.Conn) {
+func (p *proxy) copy(ctx context.Context, g *gate, dst, src net.Conn) {
 	defer abort(dst)
 	defer abort(src)
 	buf := make([]byte, proxyBuffer)
 	for {
 		n, err := src.Read(buf)
 		select {
-		case <-p.gate.passage():
+		case <-g.passage():
 		case <-ctx.Done():
 			return
 		}
