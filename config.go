@@ -40,6 +40,9 @@ type Config struct {
 	Advertise string
 	// Join are route addresses of other nodes; one is enough, gossip does the rest. Default: none, the node starts alone.
 	Join []string
+	// Dial maps addresses of other nodes, from Join or from what they tell of themselves, to those that are dialled in their place: proxies or tunnels.
+	// Default: none.
+	Dial map[string]string
 	// Cluster is the cluster's name; nodes of other clusters are refused. Default "kvnode".
 	Cluster string
 	// DataDir keeps the addresses of known members, and compiled handlers. Default: none, nothing is written to disk.
@@ -145,7 +148,20 @@ func (c Config) Validate() error {
 			return &ConfigError{Field: "Join", Given: addr, Want: dialled}
 		}
 	}
+	for addr, instead := range c.Dial {
+		if !validDial(addr) || !validDial(instead) {
+			return &ConfigError{Field: "Dial", Given: addr + "=" + instead, Want: "two addresses, each " + dialled}
+		}
+	}
 	return nil
+}
+
+// dial returns the address to dial for a node at addr.
+func (c Config) dial(addr string) string {
+	if instead, ok := c.Dial[addr]; ok {
+		return instead
+	}
+	return addr
 }
 
 // validName asks the engine, which has the rule.

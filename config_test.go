@@ -39,6 +39,7 @@ func TestConfigNamesTheFieldWhatWasGivenAndWhatIsRight(t *testing.T) {
 		{"Join", "nonsense", kvnode.Config{Join: []string{"a:6222", "nonsense"}}},
 		{"Join", "", kvnode.Config{Join: []string{""}}},
 		{"Join", ":6222", kvnode.Config{Join: []string{":6222"}}},
+		{"Dial", "a:6222=nonsense", kvnode.Config{Dial: map[string]string{"a:6222": "nonsense"}}},
 		{"Cluster", "two words", kvnode.Config{Cluster: "two words"}},
 		{"OnTrap", "foo", kvnode.Config{OnTrap: "foo"}},
 		{"ReadyWait", "-1s", kvnode.Config{ReadyWait: -time.Second}},

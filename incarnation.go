@@ -171,7 +171,8 @@ func (n *Node) busConfig(actor clock.Actor, known []string, loss func()) bus.Con
 	return bus.Config{
 		ID: actor.String(), Name: n.cfg.Name, Cluster: n.cfg.Cluster, Route: n.cfg.Route, Advertise: n.cfg.Advertise,
 		Join: append(known, n.cfg.Join...), URL: n.cfg.NATSURL, Logger: n.cfg.Logger, OnLoss: loss,
-		OnError: func(err error) { n.cfg.Logger.Error("network", "error", err) },
+		RewriteRoute: n.cfg.dial,
+		OnError:      func(err error) { n.cfg.Logger.Error("network", "error", err) },
 	}
 }
 

@@ -234,6 +234,26 @@ func TestRestartListensWhereTheNodeListenedNotWhereOthersAreSent(t *testing.T) {
 	require.Equal(t, cfg.Advertise, n.RouteAddr())
 }
 
+func TestDialLeadsRoutesThroughAProxy(t *testing.T) {
+	ctx := patient(t)
+	links := bus.NewLinks()
+	t.Cleanup(links.Close)
+	cfg := local("a")
+	cfg.Advertise = links.Addr("a")
+	a := open(t, cfg)
+	links.Attach("a", a.ListenAddr())
+	via, err := links.Via("b", "a")
+	require.NoError(t, err)
+	cfg = local("b")
+	cfg.Join, cfg.Dial = []string{links.Addr("a")}, map[string]string{links.Addr("a"): via}
+	b := open(t, cfg)
+	require.NoError(t, b.AwaitReady(ctx))
+	_, err = b.CreateTable(ctx, "t", kvnode.TableOptions{})
+	require.NoError(t, err)
+	_, err = a.Table(ctx, "t")
+	require.NoError(t, err)
+}
+
 func TestTrapEndsTheNodeOnceAPeerHasEverything(t *testing.T) {
 	ctx := patient(t)
 	l, err := kvnode.OpenLab(ctx, []string{"a", "b"}, func(c *kvnode.Config) { c.OnTrap = kvnode.OnTrapExit })

@@ -27,6 +27,7 @@ func (sh *shell) startCommand() *cli.Command {
 			&cli.StringFlag{Name: "route", EnvVars: []string{"KVNODE_ROUTE"}, Value: defaults.Route, Usage: "`HOST:PORT` where other nodes connect; port 0 takes a free one"},
 			&cli.StringFlag{Name: "advertise", EnvVars: []string{"KVNODE_ADVERTISE"}, Usage: "`HOST:PORT` that other nodes are told instead of --route"},
 			&cli.StringSliceFlag{Name: "join", EnvVars: []string{"KVNODE_JOIN"}, Usage: "`HOST:PORT` of another node's route; repeat it or separate by commas"},
+			&cli.StringSliceFlag{Name: "dial", Hidden: true, Usage: "`HOST:PORT=HOST:PORT`: dial the second address in place of the first"},
 			&cli.StringFlag{Name: "cluster", EnvVars: []string{"KVNODE_CLUSTER"}, Value: defaults.Cluster, Usage: "`NAME` of the cluster; others are refused"},
 			&cli.StringFlag{Name: "data", EnvVars: []string{"KVNODE_DATA"}, Usage: "`DIRECTORY` for compiled handlers and known members; entries stay in memory"},
 			&cli.StringFlag{Name: "nats-url", EnvVars: []string{"KVNODE_NATS_URL"}, Usage: "`URL` of an external NATS cluster to use instead of the embedded one"},
@@ -50,7 +51,7 @@ func (sh *shell) start(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("start node %s: %w", config.Name, err)
 	}
-	sh.say("node %s of cluster %s: HTTP on %s, routes on %s", config.Name, config.Cluster, orDash(node.HTTPAddr()), orDash(node.RouteAddr()))
+	sh.say("node %s of cluster %s: HTTP on %s, routes on %s", config.Name, config.Cluster, orDash(node.HTTPAddr()), routesOf(node))
 	stop := context.AfterFunc(c.Context, func() { sh.leave(node) })
 	defer stop()
 	if err := node.Wait(); err != nil && !errors.Is(err, kvnode.ErrClosed) {
@@ -58,6 +59,15 @@ func (sh *shell) start(c *cli.Context) error {
 	}
 	sh.say("node %s ended", config.Name)
 	return nil
+}
+
+// routesOf says where the node takes routes, and where it sends others for them.
+func routesOf(node *kvnode.Node) string {
+	listens, known := orDash(node.ListenAddr()), orDash(node.RouteAddr())
+	if listens == known {
+		return listens
+	}
+	return listens + ", known to others as " + known
 }
 
 // leave ends the node in order; its Wait then returns. A close that does not end in time is said, and left to the next signal.
@@ -74,15 +84,32 @@ func (sh *shell) nodeConfig(c *cli.Context) (kvnode.Config, error) {
 	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return kvnode.Config{}, usagef("--log-level is debug, info, warn or error, not %q", c.String("log-level"))
 	}
+	dial, err := detours(c.StringSlice("dial"))
+	if err != nil {
+		return kvnode.Config{}, err
+	}
 	config := kvnode.Config{
 		Name: c.String("name"), HTTP: c.String("http"), Route: c.String("route"), Advertise: c.String("advertise"),
-		Join: c.StringSlice("join"), Cluster: c.String("cluster"), DataDir: c.String("data"), NATSURL: c.String("nats-url"),
+		Join: c.StringSlice("join"), Dial: dial, Cluster: c.String("cluster"), DataDir: c.String("data"), NATSURL: c.String("nats-url"),
 		OnTrap: c.String("on-trap"), ForgetAfter: c.Duration("forget-after"), Logger: slog.New(slog.NewTextHandler(sh.talk, &slog.HandlerOptions{Level: level})),
 	}
 	if err := config.Validate(); err != nil {
 		return config, badStart(err)
 	}
 	return config, nil
+}
+
+// detours reads what --dial maps.
+func detours(given []string) (map[string]string, error) {
+	dial := make(map[string]string, len(given))
+	for _, one := range given {
+		addr, instead, ok := strings.Cut(one, "=")
+		if !ok {
+			return nil, usagef("--dial %s: use HOST:PORT=HOST:PORT", quoted(one))
+		}
+		dial[addr] = instead
+	}
+	return dial, nil
 }
 
 // badStart says a mistake in the configuration in the words of the command line.
