@@ -115,6 +115,7 @@ func (sh *shell) commands() []*cli.Command {
 	return []*cli.Command{
 		sh.startCommand(),
 		demoCommand(),
+		sh.tortureCommand(),
 		sh.tableCommand(),
 		sh.putCommand(),
 		sh.getCommand(),

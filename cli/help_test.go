@@ -22,7 +22,7 @@ import (
 func commands() []string {
 	return []string{
 		"", "start", "table", "table create", "table ls", "table info", "table clear", "table drop", "put", "get", "del", "match", "watch",
-		"plugin", "plugin install", "plugin ls", "plugin activate", "conflict", "conflict ls", "conflict show", "cluster", "cluster members", "cluster forget",
+		"plugin", "plugin install", "plugin ls", "plugin activate", "conflict", "conflict ls", "conflict show", "torture", "cluster", "cluster members", "cluster forget",
 		"cluster status", "version",
 	}
 }
