@@ -159,6 +159,7 @@ func TestWriteThatWaitsIsToldThatItsNodeCloses(t *testing.T) {
 		time.AfterFunc(time.Second, func() { c.Crash("a") })
 		_, err := putAt(t, a, engine.AckAll)
 		require.ErrorIs(t, err, engine.ErrClosed)
+		require.ErrorIs(t, err, engine.ErrNotAcknowledged, "it is applied there, and may have spread")
 	})
 }
 

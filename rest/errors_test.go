@@ -146,6 +146,12 @@ func TestExitCodesSayWhatAScriptCanDo(t *testing.T) {
 	}
 }
 
+func TestWriteThatIsAppliedAtANodeThatClosesIsNotToldAsOneThatIsNot(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("%w: %w", engine.ErrNotAcknowledged, engine.ErrClosed)
+	require.Equal(t, "not_acknowledged", rest.ProblemOf(err).Code)
+}
+
 func TestAnAnswerThatIsNotANodesIsNamedSo(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"<html>404", `{"message":"no code"}`} {

@@ -197,7 +197,7 @@ func judge(err error) answer {
 	}
 	for _, r := range []error{
 		engine.ErrNotReady, engine.ErrNoTable, engine.ErrNoQuorum, engine.ErrConflict, engine.ErrBadContext, engine.ErrTooManySiblings,
-		syscall.ECONNREFUSED,
+		engine.ErrClosed, syscall.ECONNREFUSED,
 	} {
 		if errors.Is(err, r) {
 			return answer{outcome: refused, why: r}

@@ -343,7 +343,7 @@ func TestErrorsSayWhatTheyPromise(t *testing.T) {
 		engine.ErrNoQuorum:        refused,
 		engine.ErrConflict:        refused,
 		engine.ErrNotReady:        refused,
-		engine.ErrClosed:          unknown,
+		engine.ErrClosed:          refused,
 		rest.ErrUnreachable:       unknown,
 		rest.ErrPeerFailed:        unknown,
 	} {
