@@ -7,6 +7,7 @@ PKG       ?= ./...
 BENCH     ?= .
 BENCHTIME ?= 1s
 FUZZTIME  ?= 10s
+MINUTES   ?= 10
 
 .DEFAULT_GOAL := help
 
@@ -75,6 +76,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s).
 .PHONY: mutate
 mutate: ## Break the engine's rules one at a time; its tests must notice (MUTANT=regexp ALL=1).
 	$(GO) run ./engine/enginetest/mutate $(if $(ALL),-all) -run '$(MUTANT)'
+
+.PHONY: torture
+torture: ## Trouble a cluster of five real processes for MINUTES (10).
+	$(GO) run ./cmd/kvnode torture --real --nodes 5 --minutes $(MINUTES)
 
 .PHONY: split
 split: ## Split a real cluster of three in network namespaces (root, Linux).

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,7 +55,7 @@ func startProcess(ctx context.Context, program string, args []string, log func(l
 		p.http, p.listens = at[0], at[1]
 		return p, nil
 	case <-p.done:
-		return nil, fmt.Errorf("%w: it ended: %w", ErrCluster, p.err)
+		return nil, errors.Join(fmt.Errorf("%w: it ended before it listened", ErrCluster), p.err)
 	case <-timer.C:
 	case <-ctx.Done():
 	}

@@ -54,10 +54,8 @@ func (r *run) checkRestarts(ctx context.Context, e episode) {
 			fresh += r.restarts.add(c, calm, len(r.cluster.nodes))
 		}
 	}
-	for id, nodes := range r.restarts.by {
-		if len(nodes) > r.restarts.limits[id] {
-			r.history.fail("conflict %s was the reason of %d restarts: of %v", id, len(nodes), nodes)
-		}
+	for _, text := range r.restarts.tooMany() {
+		r.history.fail("%s", text)
 	}
 	total := 0
 	for _, p := range r.pictures {
@@ -97,6 +95,17 @@ func (l *restartLedger) add(c engine.Conflict, calm bool, nodes int) int {
 		l.limits[id] = 1
 	}
 	return 1
+}
+
+// tooMany tells of the conflicts that cost more restarts than they may.
+func (l *restartLedger) tooMany() []string {
+	var out []string
+	for id, nodes := range l.by {
+		if len(nodes) > l.limits[id] {
+			out = append(out, fmt.Sprintf("conflict %s was the reason of %d restarts: of %v", id, len(nodes), nodes))
+		}
+	}
+	return out
 }
 
 // calm reports whether, in the episode, each node saw all others all the time, but for those that restarted because of a trap.
