@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -61,6 +63,9 @@ func (sh *shell) judgeReal(c *cli.Context, r torture.Report, logs string, failed
 	v.add("writes", r.Writes)
 	v.add("writes acknowledged by others", r.Acknowledged)
 	v.add("writes refused", r.Refused)
+	for _, reason := range slices.Sorted(maps.Keys(r.Refusals)) {
+		v.add("refused: "+reason, r.Refusals[reason])
+	}
 	v.add("writes without an answer", r.Unknown)
 	v.add("reads", r.Reads)
 	v.add("reads that saw siblings", r.Conflicts)

@@ -72,7 +72,9 @@ func TestWatchThatMissesAChangeIsFound(t *testing.T) {
 	require.True(t, differs)
 	require.Equal(t, "k1", missed)
 
-	require.True(t, w.base(map[place][]string{key: {"a", "b"}, other: {"x"}, {judgedTable, "k3"}: {"y"}}))
+	now := map[place][]string{key: {"a", "b"}, other: {"x"}, {judgedTable, "k3"}: {"y"}}
+	require.False(t, w.base(now), "it began after the checkpoint before")
+	require.True(t, w.base(now))
 	missed, differs = w.differs(map[place][]string{key: {"a", "b"}, other: {"z"}})
 	require.True(t, differs)
 	require.Equal(t, "k2", missed)

@@ -2,71 +2,11 @@ package torture
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 )
-
-// place is one key of one table.
-type place struct{ table, key string }
-
-func (p place) String() string { return p.table + "/" + p.key }
-
-// outcome is what a client was told of its write.
-type outcome int
-
-const (
-	// pending: no answer yet.
-	pending outcome = iota
-	// refused: the answer promises that nothing was written.
-	refused
-	// written: it is applied at the node that answered; perhaps it was not acknowledged at its level.
-	written
-	// unknown: no answer came, or one that promises nothing.
-	unknown
-)
-
-func (o outcome) String() string {
-	return [...]string{"pending", "refused", "written", "unknown"}[o]
-}
-
-// event is one write of a client. Its fields belong to the history.
-type event struct {
-	id      string // the value that it put, or the name of a delete
-	place   place
-	deleted bool
-	what    string // for people
-	// seen are the writes of the key that the author knew of, and replaced. When it is not known what a write replaced, blind says so: it may be
-	// every write that began before the answer.
-	seen  []*event
-	blind bool
-
-	begun, ended int
-	outcome      outcome
-	acked        int // nodes that had it when it was acknowledged
-	// shown says that somebody has seen it, buried that a checkpoint did not find it any more, doubted that its outcome is unknown and one checkpoint
-	// has not found it.
-	shown, buried, doubted bool
-}
-
-func (e *event) String() string {
-	replaced := make([]string, len(e.seen))
-	for i, s := range e.seen {
-		replaced[i] = s.id
-	}
-	text := fmt.Sprintf("[%d-%d] %s: %s, at %d nodes, replaces %v", e.begun, e.ended, e.what, e.outcome, e.acked, replaced)
-	if e.blind {
-		text += " and perhaps others"
-	}
-	return text
-}
-
-// token is what a client read of a key.
-type token struct {
-	context string
-	seen    []*event
-	at      int
-}
 
 // loss is the loss of one node's memory; it ends when the process is gone.
 type loss struct{ ended int }
@@ -81,6 +21,7 @@ type history struct {
 	losses  []*loss
 	found   []string
 	counts  Counts
+	reasons map[string]int // of refusals
 }
 
 // Counts is how much has happened.
@@ -96,7 +37,7 @@ type Counts struct {
 }
 
 func newHistory(nodes int) *history {
-	return &history{nodes: nodes, values: map[string]*event{}, stories: map[place][]*event{}}
+	return &history{nodes: nodes, values: map[string]*event{}, stories: map[place][]*event{}, reasons: map[string]int{}}
 }
 
 func (h *history) tickLocked() int {
@@ -125,6 +66,13 @@ func (h *history) violations() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.found)
+}
+
+// refusals counts the refused writes by their reasons.
+func (h *history) refusals() map[string]int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.reasons)
 }
 
 func (h *history) count() Counts {
@@ -160,6 +108,10 @@ func (h *history) end(e *event, t *token, unchanged bool, a answer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	e.ended, e.outcome, e.acked = h.tickLocked(), a.outcome, a.acked
+	if a.outcome == refused {
+		reason, _, _ := strings.Cut(a.why.Error(), ":")
+		h.reasons[reason]++
+	}
 	if a.why != nil {
 		e.what += " (" + a.why.Error() + ")"
 	}

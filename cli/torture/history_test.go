@@ -308,7 +308,7 @@ func TestRefusedWriteThatIsThereIsFound(t *testing.T) {
 	s.begin(e, nil)
 	s.reads("a")
 	s.isClean()
-	s.end(e, nil, false, answer{outcome: refused})
+	s.end(e, nil, false, answer{outcome: refused, why: errors.New("why")})
 	s.isCaught("a was refused, and somebody has seen it")
 }
 

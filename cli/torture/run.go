@@ -55,6 +55,8 @@ type Report struct {
 	Faults map[Fault]int
 	// Restarts counts the restarts after traps that checkpoints saw, Watches the watches that lived from one checkpoint to the next and missed nothing.
 	Restarts, Watches int
+	// Refusals counts the refused writes by the beginning of the reason.
+	Refusals map[string]int
 	// Violations are the broken promises, each with the story of its key.
 	Violations []string
 }
@@ -132,6 +134,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 // finish closes the log and fills the report.
 func (r *run) finish(err error) (Report, error) {
 	r.report.Counts, r.report.Violations = r.history.count(), r.history.violations()
+	r.report.Refusals = r.history.refusals()
 	r.report.Seed, r.report.Faults, r.report.Elapsed = r.o.Seed, r.faults, time.Since(r.began)
 	for _, v := range r.report.Violations {
 		r.note("VIOLATION %s", v)

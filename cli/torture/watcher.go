@@ -88,18 +88,19 @@ func (w *watcher) differs(agreed map[place][]string) (key string, ok bool) {
 
 func (w *watcher) follows(p place) bool { return p.table == w.table && p.key != poisonKey }
 
-// base makes what is there at a checkpoint the watcher's beginning. It reports whether the watch lives.
+// base makes what is there at a checkpoint the watcher's beginning. It reports whether the watch has lived since the one before.
 func (w *watcher) base(agreed map[place][]string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.alive {
 		return false
 	}
+	before := w.whole
 	w.whole = true
 	for p, held := range agreed {
 		if w.follows(p) {
 			w.last[p.key] = held
 		}
 	}
-	return true
+	return before
 }
