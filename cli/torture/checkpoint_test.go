@@ -114,7 +114,7 @@ func TestLogOfANodeIsKeptAndAnAlarmInItIsABrokenPromise(t *testing.T) {
 	log, err := os.Create(path)
 	require.NoError(t, err)
 	n, h := &node{name: "n0", log: log}, newHistory(2)
-	w := &lineWriter{log: func(line string) { n.hear(line, h) }, listens: make(chan [2]string, 1)}
+	w := newLineWriter(func(line string) { n.hear(line, h) })
 	text := `node n0 of cluster c: HTTP on 127.0.0.1:1, routes on 127.0.0.1:2, known to others as 127.0.0.1:3
 level=INFO msg="member down" node=n0 peer=n1 incarnation=x
 `

@@ -34,7 +34,7 @@ type process struct {
 
 // startProcess starts a node and waits until it says where it listens. It ends with ctx. What it says goes to log, line by line.
 func startProcess(ctx context.Context, program string, args []string, log func(line string)) (*process, error) {
-	lines := &lineWriter{log: log, listens: make(chan [2]string, 1)}
+	lines := newLineWriter(log)
 	p := &process{cmd: exec.CommandContext(ctx, program), done: make(chan struct{})}
 	p.cmd.Args = append([]string{"kvnode", "start"}, args...)
 	p.cmd.Env = environment()
@@ -99,15 +99,19 @@ func (p *process) leave() bool {
 // signal stops the process or lets it go on.
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// lineWriter passes whole lines on, and finds where the node listens.
+// lineWriter passes whole lines on, and finds where the node listens, in the first line that it says.
 type lineWriter struct {
-	log     func(line string)
-	listens chan [2]string
-	rest    string
+	log          func(line string)
+	announcement *regexp.Regexp
+	listens      chan [2]string
+	rest         string
 }
 
-// announcement is the first line that a node says.
-const announcement = `^node \S+ of cluster \S+: HTTP on (\S+), routes on ([^,\s]+)`
+func newLineWriter(log func(line string)) *lineWriter {
+	return &lineWriter{
+		log: log, announcement: regexp.MustCompile(`^node \S+ of cluster \S+: HTTP on (\S+), routes on ([^,\s]+)`), listens: make(chan [2]string, 1),
+	}
+}
 
 // Write implements io.Writer.
 func (w *lineWriter) Write(b []byte) (int, error) {
@@ -118,7 +122,7 @@ func (w *lineWriter) Write(b []byte) (int, error) {
 			return len(b), nil
 		}
 		w.rest = rest
-		if at := regexp.MustCompile(announcement).FindStringSubmatch(line); at != nil {
+		if at := w.announcement.FindStringSubmatch(line); at != nil {
 			w.listens <- [2]string(at[1:])
 		}
 		w.log(line)
