@@ -134,7 +134,7 @@ func (p *planner) next() episode {
 		network,
 		p.losses(e.lasts, order[:len(order)-1], network),
 		p.stops(e.lasts, order[len(order)-1:]),
-		p.traps(e.lasts),
+		p.traps(e.lasts, network),
 	} {
 		if len(lane) > 0 {
 			e.lanes = append(e.lanes, lane)
@@ -197,11 +197,18 @@ func (p *planner) stops(lasts time.Duration, nodes []int) []action {
 	return []action{{fault: fault, at: p.upTo(lasts), lasts: 200*time.Millisecond + p.upTo(lasts/2), nodes: nodes}}
 }
 
-func (p *planner) traps(lasts time.Duration) []action {
+// traps makes a conflict between two nodes, or at a node that the network cuts off for long: it restarts, and only its memory has what it wrote.
+func (p *planner) traps(lasts time.Duration, network []action) []action {
 	fault, ok := p.draw(Trap)
 	if !ok {
 		return nil
 	}
 	order := p.rand.Perm(p.nodes)
+	for i, cut := range network {
+		if cut.fault == Split && len(cut.nodes) == 1 && p.rand.Float64() < cruel {
+			network[i].lasts = max(cut.lasts, 2*mergerPatience)
+			return []action{{fault: fault, at: cut.at, lasts: mergerPatience, nodes: cut.nodes, others: cut.nodes}}
+		}
+	}
 	return []action{{fault: fault, at: p.upTo(lasts / 2), lasts: mergerPatience, nodes: order[:1], others: order[1:2]}}
 }
