@@ -11,11 +11,17 @@ import (
 type sum128 [2]uint64
 
 // fingerprint returns the key's share of the audit sum, 0 for a key without versions.
-func (r *Replica) fingerprint(key string, vs []Version) sum128 {
+func (r *Replica) fingerprint(key string, vs []Version) (sum sum128) {
+	sum, r.scratch = fingerprint(r.scratch, key, vs)
+	return sum
+}
+
+// fingerprint computes a fingerprint in scratch, and returns the room for the next.
+func fingerprint(scratch []byte, key string, vs []Version) (sum128, []byte) {
 	if len(vs) == 0 {
-		return sum128{}
+		return sum128{}, scratch
 	}
-	b := binary.AppendUvarint(r.scratch[:0], uint64(len(key)))
+	b := binary.AppendUvarint(scratch[:0], uint64(len(key)))
 	b = append(b, key...)
 	for _, v := range vs {
 		id, value := v.Dot.Actor.Bytes(), xxh3.Hash128(v.Value)
@@ -25,9 +31,8 @@ func (r *Replica) fingerprint(key string, vs []Version) sum128 {
 		b = binary.BigEndian.AppendUint64(b, value.Hi)
 		b = binary.BigEndian.AppendUint64(b, value.Lo)
 	}
-	r.scratch = b
 	h := xxh3.Hash128(b)
-	return sum128{h.Hi, h.Lo}
+	return sum128{h.Hi, h.Lo}, b
 }
 
 func (s sum128) plus(t sum128) sum128 {

@@ -1,23 +1,30 @@
 package replica
 
-// swap stores next in place of old for the key: the only door through which what is known of a key changes. next must be stripped. It keeps
-// the counts, the audit sum, the set of conflicts and the waiting list, and returns whether the versions changed.
+// swap stores next in place of old for the key: the only door through which what is known of a key changes, but for what the audit mends, which
+// shares store with it. next must be stripped. It returns whether the versions changed.
 func (r *Replica) swap(key string, old entry, next Object) bool {
 	e := entry{Object: next, sum: old.sum}
 	changed := !sameDots(old.Versions, next.Versions)
 	if changed {
 		e.sum = r.fingerprint(key, next.Versions)
-		r.sum = r.sum.minus(old.sum).plus(e.sum)
-		r.count(key, old.Versions, next.Versions)
 	}
-	r.await(key, next.Context)
+	r.store(key, old, e)
+	return changed
+}
+
+// store puts e in place of old, and keeps the counts, the audit sum, the set of conflicts, the waiting list and the index by place.
+func (r *Replica) store(key string, old, e entry) {
+	if old.sum != e.sum {
+		r.sum = r.sum.minus(old.sum).plus(e.sum)
+		r.count(key, old.Versions, e.Versions)
+	}
+	r.await(key, e.Context)
 	r.place(key, old, e)
 	if e.isEmpty() {
 		r.objects.remove(key)
 	} else {
 		r.objects.set(key, e)
 	}
-	return changed
 }
 
 // place keeps the index by place, and what a transfer remembers of a key before it changes.
