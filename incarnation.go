@@ -253,9 +253,9 @@ func (n *Node) event(e engine.Event) {
 	switch e.Kind {
 	case engine.EventConflict, engine.EventJudged, engine.EventRepaired:
 		level = slog.LevelDebug
-	case engine.EventTrap, engine.EventRestart, engine.EventOptionsDiffer, engine.EventHandlerDisabled:
+	case engine.EventTrap, engine.EventRestart, engine.EventOptionsDiffer, engine.EventHandlerDisabled, engine.EventMended, engine.EventDisputed:
 		level = slog.LevelWarn
-	case engine.EventAlarm, engine.EventNameTaken, engine.EventError:
+	case engine.EventAlarm, engine.EventNameTaken, engine.EventError, engine.EventCorrupt, engine.EventDiverged, engine.EventUnmended:
 		level = slog.LevelError
 	case engine.EventMemberUp, engine.EventMemberDown, engine.EventReady, engine.EventTableDropped, engine.EventHandlerActive,
 		engine.EventForgotten, engine.EventClosed, engine.EventRetired, engine.EventRestored:

@@ -96,6 +96,7 @@ func fillStatus(w *grid, s rest.Status) {
 	w.row("tables", s.Tables)
 	w.row("keys", s.Keys)
 	w.row("conflicts", s.Conflicts)
+	w.row("findings", s.Findings)
 	w.row("digest", s.Digest)
 }
 

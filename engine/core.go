@@ -36,6 +36,7 @@ type Core struct {
 	outgoing outgoing
 	waiters  map[*partition][]*waiter
 	repair   repairs
+	audit    audit
 	boot     boot
 	cases    cases
 	leaving  *leaving
@@ -63,6 +64,7 @@ func NewCore(cfg Config, resolver Resolver) *Core {
 		outgoing: newOutgoing(),
 		waiters:  map[*partition][]*waiter{},
 		repair:   newRepairs(),
+		audit:    newAudit(),
 		boot:     newBoot(),
 		cases:    newCases(),
 		closing:  newClosing(),
@@ -140,6 +142,8 @@ func (c *Core) tick() {
 	c.advance()
 	c.checkAllWaiters()
 	c.syncPeers()
+	c.scrub()
+	c.pursueInquiries()
 	c.settleConflicts()
 	c.checkLeaving()
 	if !c.now.Before(c.nextHello) {

@@ -294,6 +294,7 @@ func FrameName(payload []byte) string {
 		frameHello: "hello", frameBye: "bye", frameMutations: "mutations", frameAck: "ack", frameProbe: "probe", frameClocks: "clocks",
 		framePull: "pull", frameChunk: "chunk",
 		frameVerdict: "verdict", frameBeat: "beat", frameClosing: "closing", frameClosingReply: "closing reply", frameAskSeals: "ask seals", frameSeals: "seals",
+		frameSurvey: "survey", frameSurveyed: "surveyed", frameInspect: "inspect", frameInspected: "inspected", frameDisputed: "disputed",
 	}
 	if len(payload) < 2 || int(payload[1]) >= len(names) {
 		return "unknown"

@@ -28,6 +28,20 @@ const (
 	EventError           EventKind = "error"
 )
 
+// What the self-audit finds, and what became of it.
+const (
+	// EventCorrupt says that a key's data are not those that were stored.
+	EventCorrupt EventKind = "audit: stored data broke"
+	// EventDiverged says that a member with an equal clock holds other data.
+	EventDiverged EventKind = "audit: members hold different data under equal clocks"
+	// EventMended says that a key has the right data again; Peer has them too, and the attribute "how" says why they are right.
+	EventMended EventKind = "audit: data mended"
+	// EventDisputed says that no majority held the same, and that all values of the key are siblings now.
+	EventDisputed EventKind = "audit: no majority, the values are kept as siblings"
+	// EventUnmended says, once, that no connected member has what was stored. It is tried again with every pass.
+	EventUnmended EventKind = "audit: broken data that no member can mend"
+)
+
 // Event is something that an operator or a test may want to know.
 type Event struct {
 	Kind  EventKind

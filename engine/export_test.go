@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/kvnode/kvnode/clock"
+import (
+	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
+)
 
 // ForgeToken makes a well-formed token of any context, as only a member can.
 func ForgeToken(e *Engine, table, key string, seen clock.Context) (string, error) {
@@ -23,4 +26,51 @@ func LoseModule(e *Engine, sha256 string) error {
 	_, events, err := e.core.deleteCatalogue(chunkKey(sha256, 0), e.core.stamp())
 	e.core.report(events...)
 	return err
+}
+
+// Break flips a bit of a value that a node holds, as bad memory does. The catalogue is the table without a name.
+func Break(e *Engine, table, key string, sibling int) {
+	p := auditedPartition(e, table, key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rep.Get(key)[sibling].Value[0] ^= 1
+}
+
+// Forge makes a node hold another value under the dot of a key's version, with all sums to match.
+func Forge(e *Engine, table, key, value string) {
+	p := auditedPartition(e, table, key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := p.rep.Get(key)[0]
+	p.rep.Correct(key, []replica.Version{{Dot: v.Dot, Stamp: v.Stamp, Value: []byte(value)}})
+}
+
+// Sums returns the audit sum of a key's partition at a node.
+func Sums(e *Engine, table, key string) [2]uint64 {
+	p := auditedPartition(e, table, key)
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.rep.Sum()
+}
+
+// CatalogueKey returns the first key of the catalogue with a prefix.
+func CatalogueKey(e *Engine, prefix string) string {
+	p := e.core.space.catalogue
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for key := range p.rep.Prefix(prefix) {
+		return key
+	}
+	return ""
+}
+
+func auditedPartition(e *Engine, table, key string) *partition {
+	if table == "" {
+		return e.core.space.catalogue
+	}
+	t, err := e.core.space.table(table)
+	if err != nil {
+		panic("no table " + table)
+	}
+	return t.partition(key)
 }

@@ -110,12 +110,31 @@ func talked(tb testing.TB) *pair {
 	return p
 }
 
+// audited returns two nodes that have mended a value, and have settled a dispute about another.
+func audited(tb testing.TB) *pair {
+	tb.Helper()
+	p := talked(tb)
+	for _, harm := range []func(e *engine.Engine){
+		func(e *engine.Engine) { engine.Break(e, "carts", "k", 0) },
+		func(e *engine.Engine) { engine.Forge(e, "carts", "lost", "found") },
+	} {
+		require.NoError(tb, p.do(func(_ context.Context, e *engine.Engine) error {
+			harm(e)
+			return nil
+		}))
+		p.run(auditLimit)
+	}
+	return p
+}
+
 func TestNodesRepairEachOtherWithFramesOfEveryKind(t *testing.T) {
-	p := talked(t)
+	p := audited(t)
 	held, err := p.nodes[p.ids[1]].Held("carts", "lost")
 	require.NoError(t, err)
-	require.Len(t, held.Versions, 1)
-	for _, kind := range []string{"hello", "mutations", "ack", "probe", "clocks", "pull", "chunk"} {
+	require.Len(t, held.Versions, 2)
+	for _, kind := range []string{
+		"hello", "mutations", "ack", "probe", "clocks", "pull", "chunk", "survey", "surveyed", "inspect", "inspected", "disputed",
+	} {
 		require.Contains(t, p.kinds, kind)
 	}
 }
@@ -131,11 +150,11 @@ func TestGarbageIsReportedAndChangesNothing(t *testing.T) {
 }
 
 func FuzzFramesNeverEndTheNode(f *testing.F) {
-	seeds := talked(f)
+	seeds := audited(f)
 	for _, payload := range seeds.kinds {
 		f.Add(payload, true)
 	}
-	for kind := range byte(10) {
+	for kind := range byte(20) {
 		f.Add([]byte{1, kind}, false)
 		f.Add([]byte{1, kind, 0x80}, true)
 		f.Add([]byte{1, kind, 0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, true)

@@ -108,6 +108,16 @@ func (c *Core) dispatch(kind frameKind, from clock.Actor, body []byte) error {
 		return handle(c, from, body, c.onClosing)
 	case frameClosingReply:
 		return handle(c, from, body, c.onClosingReply)
+	case frameSurvey:
+		return handle(c, from, body, c.onSurvey)
+	case frameSurveyed:
+		return handle(c, from, body, c.onSurveyed)
+	case frameInspect:
+		return handle(c, from, body, c.onInspect)
+	case frameInspected:
+		return handle(c, from, body, c.onInspected)
+	case frameDisputed:
+		return handle(c, from, body, c.onDisputed)
 	}
 	return fmt.Errorf("%w: kind %d", errFrame, kind)
 }

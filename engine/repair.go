@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -168,15 +167,10 @@ func (c *Core) onEqual(from clock.Actor, p *partition, e partitionEqual) {
 	}
 	p.mu.Unlock()
 	if same && e.SumDiffers {
-		c.report(Event{
-			Kind: EventAlarm, Table: p.id.Table, Peer: from.Short(), Err: errAudit,
-			Attrs: []slog.Attr{slog.Int("partition", p.id.Index)},
-		})
-		c.take(from, p, true)
+		c.diverged(from, p)
 	}
 }
 
-var errAudit = errors.New("equal clocks with different data")
 
 func (c *Core) onClock(from clock.Actor, p *partition, theirs clock.Clock) {
 	p.mu.Lock()

@@ -166,7 +166,7 @@ func TestEqualClocksWithDifferentDataAreAnAlarmAndAFullTransfer(t *testing.T) {
 	require.NoError(t, err)
 	hash, _ := carts.parts[0].digest()
 	effects := s.step(s.arrived(peer, frameClocks, clocksFrame{Table: "carts", Epoch: carts.epoch, Equal: []partitionEqual{{Hash: hash, SumDiffers: true}}}))
-	require.True(t, slices.ContainsFunc(raised, func(e Event) bool { return e.Kind == EventAlarm && e.Table == "carts" }))
+	require.True(t, slices.ContainsFunc(raised, func(e Event) bool { return e.Kind == EventDiverged && e.Table == "carts" }))
 	var pulls []pullFrame
 	for _, e := range effects {
 		if f, ok := e.(Transmit); ok && frameKind(f.Payload[1]) == framePull {

@@ -59,6 +59,7 @@ func (e *Engine) Status(ctx context.Context) (Status, error) {
 	cfg := e.core.cfg
 	out := Status{
 		Name: cfg.Name, Cluster: cfg.Cluster, Actor: cfg.Actor, Ready: e.Ready(), Uptime: e.uptime(), Restarts: cfg.Restarts, Members: members,
+		Findings: e.core.audit.findings.Load(),
 	}
 	for _, t := range e.core.space.sortedTables() {
 		info := e.core.space.info(t)

@@ -94,7 +94,7 @@ func (c *Core) onPull(from clock.Actor, f pullFrame) error {
 	s, known := c.repair.serving[servedID{to: from, id: f.Xfer}]
 	p := c.space.find(f.ID)
 	switch {
-	case p == nil || known && s.p != p || !known && f.Step != 1:
+	case p == nil || known && s.p != p || !known && f.Step != 1 || c.audit.withholds(p):
 		c.sendChunk(from, chunkFrame{ID: f.ID, Xfer: f.Xfer, Step: f.Step, Gone: true})
 		return nil
 	case known && f.Step != s.step+1:

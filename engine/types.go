@@ -245,6 +245,8 @@ type Status struct {
 	// Incarnations is the number of incarnations, dead ones included, that the longest of the replicas' clocks names, and ClockBytes its size.
 	Incarnations int `json:"incarnations"`
 	ClockBytes   int `json:"clock_bytes"`
+	// Findings counts what the self-audit has found at this incarnation: keys whose data broke, and partitions that differ from a peer's.
+	Findings int64 `json:"findings"`
 	// Digest is equal on two nodes when they know the same mutations of all tables.
 	Digest string `json:"digest"`
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
 )
 
 // Every frame begins with the protocol's version and its kind; the rest is one deterministic CBOR array (RFC 8949, section 4.2).
@@ -29,6 +30,11 @@ const (
 	frameClosingReply
 	frameAskSeals
 	frameSeals
+	frameSurvey
+	frameSurveyed
+	frameInspect
+	frameInspected
+	frameDisputed
 )
 
 // partitionID names one replica of the cluster. The catalogue is the zero partitionID.
@@ -169,6 +175,64 @@ type chunkFrame struct {
 	Gone   bool // the sender knows nothing of this transfer or table, or cannot go on with it: start again
 	Same   bool // nothing is missing
 	Answer []byte
+}
+
+// surveyFrame asks what the receiver has in spans of a partition, for the self-audit.
+type surveyFrame struct {
+	_       struct{} `cbor:",toarray"`
+	ID      partitionID
+	Inquiry uint64
+	Step    uint64
+	Spans   []surveySpan
+}
+
+type surveySpan struct {
+	_     struct{} `cbor:",toarray"`
+	First uint64
+	Bits  int
+}
+
+// surveyedFrame answers a survey, span by span in order.
+type surveyedFrame struct {
+	_       struct{} `cbor:",toarray"`
+	ID      partitionID
+	Inquiry uint64
+	Step    uint64
+	Surveys []surveyed
+}
+
+// surveyed has the sums of a span's parts, or its keys with their sums. Keys are any bytes, hence no texts.
+type surveyed struct {
+	_    struct{} `cbor:",toarray"`
+	Sums []uint64
+	Keys [][]byte
+}
+
+// inspectFrame asks for what the receiver holds of keys, unless it is what the sender holds too.
+type inspectFrame struct {
+	_       struct{} `cbor:",toarray"`
+	ID      partitionID
+	Inquiry uint64
+	Keys    [][]byte
+	Have    []replica.Fingerprint
+}
+
+// inspectedFrame answers for some of the keys: Same are those of which the sender holds the same, the objects of the others are in Delta. The sender
+// is silent about what is broken there, too.
+type inspectedFrame struct {
+	_       struct{} `cbor:",toarray"`
+	ID      partitionID
+	Inquiry uint64
+	Same    [][]byte
+	Delta   []byte
+}
+
+// disputedFrame tells that the sender has made siblings of values that no majority held.
+type disputedFrame struct {
+	_      struct{} `cbor:",toarray"`
+	ID     partitionID
+	Key    []byte
+	Values int
 }
 
 var errFrame = errors.New("bad frame")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvnode/kvnode/clock"
+	"github.com/kvnode/kvnode/engine/replica"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
@@ -51,6 +52,13 @@ func goldenFrames() []struct {
 		{"ask seals", frameAskSeals, struct{}{}},
 		{"seals", frameSeals, sealsFrame{Seals: []sealRecord{{Actor: one, Time: 5, Retired: true, Entries: []sealEntry{{ID: id, Known: []uint64{1, 7, 9, 9}}}}}}},
 		{"beat", frameBeat, beatFrame{Sequence: 300, Digest: 5, Ask: true}},
+		{"survey", frameSurvey, surveyFrame{ID: id, Inquiry: 12, Step: 13, Spans: []surveySpan{{First: 3 << 60, Bits: 4}}}},
+		{"surveyed", frameSurveyed, surveyedFrame{
+			ID: id, Inquiry: 12, Step: 13, Surveys: []surveyed{{Sums: []uint64{1, 2}}, {Sums: []uint64{3}, Keys: [][]byte{{'k', 0xff}}}},
+		}},
+		{"inspect", frameInspect, inspectFrame{ID: id, Inquiry: 12, Keys: [][]byte{{'k', 0xff}}, Have: []replica.Fingerprint{{14, 15}}}},
+		{"inspected", frameInspected, inspectedFrame{ID: id, Inquiry: 12, Same: [][]byte{{'k', 0xff}}, Delta: []byte("delta")}},
+		{"disputed", frameDisputed, disputedFrame{ID: id, Key: []byte{'k', 0xff}, Values: 2}},
 		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Step: 11, Seals: 8, Gone: true, Same: true, Answer: []byte("answer")}},
 	}
 }
@@ -106,6 +114,16 @@ func TestFramesReadBackAreWhatWasSent(t *testing.T) {
 			back, err = decode[closingFrame](c, body)
 		case frameClosingReply:
 			back, err = decode[closingReplyFrame](c, body)
+		case frameSurvey:
+			back, err = decode[surveyFrame](c, body)
+		case frameSurveyed:
+			back, err = decode[surveyedFrame](c, body)
+		case frameInspect:
+			back, err = decode[inspectFrame](c, body)
+		case frameInspected:
+			back, err = decode[inspectedFrame](c, body)
+		case frameDisputed:
+			back, err = decode[disputedFrame](c, body)
 		}
 		require.NoError(t, err)
 		require.Equal(t, g.msg, back, g.name)

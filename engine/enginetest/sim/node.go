@@ -359,7 +359,7 @@ func (n *node) hear() {
 // mayReport says whether an event is nothing to worry about.
 func (n *node) mayReport(e engine.Event) bool {
 	switch {
-	case e.Kind == engine.EventAlarm:
+	case e.Kind == engine.EventAlarm, strings.HasPrefix(string(e.Kind), "audit"):
 		return false
 	case e.Kind == engine.EventNameTaken:
 		return n.isTwin()
