@@ -111,12 +111,16 @@ func TestFlippedBitInASiblingIsMendedAndTheViewWithIt(t *testing.T) {
 		c := open(t, "union", "a", "b", "c")
 		fork(t, c.Node("b"), "k", "x", "y")
 		everywhere(t, c, "k", "x,y")
+		fork(t, c.Node("b"), "unread", "x", "y")
+		engine.Break(c.Node("a").Engine, "carts", "unread", 0)
+		require.NotEqual(t, "x,y", c.Node("a").Value(t.Context(), "carts", "unread"))
 		for sibling := range 2 {
 			engine.Break(c.Node("a").Engine, "carts", "k", sibling)
 		}
 		c.Pass(auditLimit)
 		everywhere(t, c, "k", "x,y")
-		require.Equal(t, map[engine.EventKind]int{engine.EventCorrupt: 1, engine.EventMended: 1}, audits(c, ""))
+		everywhere(t, c, "unread", "x,y")
+		require.Equal(t, map[engine.EventKind]int{engine.EventCorrupt: 2, engine.EventMended: 2}, audits(c, ""))
 		for _, v := range get(t, c.Node("a"), "k").Siblings {
 			require.Contains(t, []string{"x", "y"}, string(v.Value))
 		}
@@ -253,12 +257,12 @@ func TestWithoutAMajorityAllValuesAreKeptAsSiblings(t *testing.T) {
 		t.Run(strconv.Itoa(len(names)), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := open(t, "union", names...)
-				fork(t, c.Node("a"), "k", "x")
+				fork(t, c.Node("a"), "k", "x", "y")
 				for i, name := range names[1:] {
 					engine.Forge(c.Node(name).Engine, "carts", "k", string(rune('p'+i)))
 				}
 				c.Pass(auditLimit)
-				want := map[int]string{2: "p,x", 3: "p,q,x"}[len(names)]
+				want := map[int]string{2: "p,x,y", 3: "p,q,x,y"}[len(names)]
 				everywhere(t, c, "k", want)
 				requireEqualSums(t, c, "k")
 				for _, name := range names {
@@ -272,6 +276,32 @@ func TestWithoutAMajorityAllValuesAreKeptAsSiblings(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestBrokenCopyHasNoVoteUntilItIsMended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "", "a", "b", "c")
+		put(t, c.Node("a"), "carts", "k", "apple")
+		engine.Break(c.Node("b").Engine, "carts", "k", 0)
+		engine.Forge(c.Node("c").Engine, "carts", "k", "poison")
+		c.Pass(auditLimit)
+		everywhere(t, c, "k", "apple")
+		require.Zero(t, c.Count(engine.EventDisputed))
+	})
+}
+
+func TestVersionThatOneMemberHasRemovedUnderAnEqualClockGoesEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "", "a", "b", "c")
+		put(t, c.Node("a"), "carts", "k", "apple")
+		before := digest(t, c.Node("b"))
+		engine.Remove(c.Node("b").Engine, "carts", "k")
+		require.Equal(t, before, digest(t, c.Node("b")), "its clock is that of the others")
+		c.Pass(auditLimit)
+		everywhere(t, c, "k", "(key not found)")
+		requireEqualSums(t, c, "k")
+		require.NotZero(t, c.Count(engine.EventDiverged))
+	})
 }
 
 func TestDisputeIsMendedWhileWritesGoOn(t *testing.T) {

@@ -45,6 +45,17 @@ func Forge(e *Engine, table, key, value string) {
 	p.rep.Correct(key, []replica.Version{{Dot: v.Dot, Stamp: v.Stamp, Value: []byte(value)}})
 }
 
+// Remove makes a node lose the versions of a key, as if it had taken a write that covers them whose dot it knew already.
+func Remove(e *Engine, table, key string) {
+	p := auditedPartition(e, table, key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	gone := replica.Packed{Key: key, Object: replica.Object{Context: p.rep.Context(key)}}
+	if _, err := p.rep.Receive(replica.Delta{Objects: []replica.Packed{gone}}); err != nil {
+		panic("remove: " + err.Error())
+	}
+}
+
 // Sums returns the audit sum of a key's partition at a node.
 func Sums(e *Engine, table, key string) [2]uint64 {
 	p := auditedPartition(e, table, key)
