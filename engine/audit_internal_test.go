@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,4 +73,45 @@ func TestMembersThatDoNotAnswerHoldAnInquiryOnlySoLong(t *testing.T) {
 	c.members.sorted[0].heard = s.now.Add(inspectPatience * 2)
 	s.run(inspectPatience + 2*TickInterval)
 	require.Empty(t, c.audit.inquiries)
+}
+
+// held writes a key at a lone node and returns its partition.
+func (s *solo) held(key string) *partition {
+	s.t.Helper()
+	s.call(func(ctx context.Context, e *Engine) error {
+		_, err := e.Put(ctx, "carts", []KV{{Key: key, Value: []byte("apple")}}, WithAck(AckLocal))
+		return err
+	})
+	t, err := s.core().space.table("carts")
+	require.NoError(s.t, err)
+	return t.partition(key)
+}
+
+func TestOnlyTheSmallestActorThatHoldsAVersionSettlesADispute(t *testing.T) {
+	for other, settles := range map[clock.Actor]bool{clock.ActorFrom([16]byte{15: 1}): false, clock.ActorFrom([16]byte{9}): true} {
+		s := newSolo(t)
+		s.create("carts")
+		s.step()
+		c, p := s.core(), s.held("k")
+		c.addPeer(helloFrame{Name: "other", Actor: other})
+		rival := p.rep.Get("k")[0]
+		rival.Value = []byte("poison")
+		q := c.newInquiry(p)
+		c.inspect(q, []string{"k"})
+		c.takeOpinion(q, other, "k", opinion{versions: []replica.Version{rival}})
+		c.conclude(q)
+		require.Equal(t, settles, len(p.rep.Get("k")) == 2)
+	}
+}
+
+func TestBrokenKeysOfADroppedTableAreForgotten(t *testing.T) {
+	s := newSolo(t)
+	s.create("carts")
+	s.step()
+	s.held("k").rep.Get("k")[0].Value[0] ^= 1
+	s.run(scrubInterval + TickInterval)
+	require.Len(t, s.core().audit.broken, 1)
+	s.call(func(ctx context.Context, e *Engine) error { return e.DropTable(ctx, "carts") })
+	s.run(2*scrubInterval + TickInterval)
+	require.Empty(t, s.core().audit.broken)
 }
