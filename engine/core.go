@@ -30,6 +30,8 @@ type Core struct {
 	nextSweep,
 	nextClosing time.Time
 	out []Effect
+	// unfinished says that the last step has left work to do: another should follow, with whatever has come by then or nothing.
+	unfinished bool
 
 	members  membership
 	beats    beats
@@ -116,6 +118,7 @@ func (c *Core) Step(now time.Time, events ...Input) []Effect {
 	c.settleFacts()
 	c.flush()
 	c.sendAcks()
+	c.unfinished = c.serveDue()
 	out := c.out
 	c.out = nil
 	return out

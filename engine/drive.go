@@ -33,6 +33,9 @@ func NewDriver(cfg Config, resolver Resolver) (*Driver, error) {
 func (d *Driver) Step(now time.Time, events ...Input) []Effect {
 	d.collect(nil)
 	effects := d.engine.core.Step(now, append(d.pending, events...)...)
+	for d.engine.core.unfinished {
+		effects = append(effects, d.engine.core.Step(now)...)
+	}
 	d.pending = nil
 	if d.engine.Ready() {
 		d.engine.readyOnce.Do(func() { close(d.engine.ready) })

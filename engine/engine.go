@@ -160,6 +160,9 @@ func (e *Engine) step(ins ...Input) {
 	for _, effect := range e.core.Step(e.core.cfg.Now(), ins...) {
 		e.perform(effect)
 	}
+	if e.core.unfinished {
+		e.poke()
+	}
 	if e.core.published.Load().ready {
 		e.readyOnce.Do(func() { close(e.ready) })
 	}

@@ -17,6 +17,8 @@ const (
 	questionBytes = 32 << 10
 	// answerTurns bounds how often the sender of a chunk takes the partition's lock, each time for some thousand keys.
 	answerTurns = 16
+	// stepTurns is how many of these turns one step takes: the mutations and acknowledgements that arrive meanwhile do not wait for whole chunks.
+	stepTurns = 2
 	// transferPatience is how long a chunk may take before a transfer is given up, and how long a served one is remembered.
 	transferPatience = 5 * time.Second
 	// lossPatience is how long an unanswered request may be kept alive by other answers of the same peer.
@@ -30,6 +32,8 @@ type repairs struct {
 	next    uint64
 	taking  map[partitionID]*transfer
 	serving map[servedID]*served
+	// due are the served transfers with a question to answer, in their turn.
+	due []*served
 }
 
 // transfer is one partition's repair from one peer.
@@ -50,10 +54,15 @@ type servedID struct {
 }
 
 type served struct {
+	id       servedID
 	p        *partition
 	plan     *replica.Plan
-	step     uint64 // of the question that was answered last
+	step     uint64 // of the last question
 	deadline time.Time
+
+	question replica.Question
+	answer   *replica.Answer // as far as it goes
+	turns    int             // that the answer has taken
 }
 
 func newRepairs() repairs {
@@ -105,7 +114,8 @@ func (c *Core) onPull(from clock.Actor, f pullFrame) error {
 		}
 	}
 	s.step, s.deadline = f.Step, c.now.Add(transferPatience)
-	c.serveAnswer(from, f, s, q)
+	s.question, s.answer, s.turns = q, replica.NewAnswer(q), 0
+	c.repair.due = append(c.repair.due, s)
 	return nil
 }
 
@@ -121,8 +131,8 @@ func (c *Core) serve(to clock.Actor, p *partition, f pullFrame) (*served, error)
 		return nil, nil //nolint:nilnil // there is nothing to serve
 	}
 	maps.DeleteFunc(c.repair.serving, func(old servedID, s *served) bool { return old.to == to && s.p == p })
-	s := &served{p: p, plan: plan}
-	c.repair.serving[servedID{to: to, id: f.Xfer}] = s
+	s := &served{id: servedID{to: to, id: f.Xfer}, p: p, plan: plan}
+	c.repair.serving[s.id] = s
 	return s, nil
 }
 
@@ -132,25 +142,39 @@ func (p *partition) plan(to clock.Actor, theirs clock.Clock, full bool) *replica
 	return p.rep.Plan(to, theirs, full)
 }
 
-// serveAnswer answers one question. Others get the lock between the turns.
-func (c *Core) serveAnswer(to clock.Actor, f pullFrame, s *served, q replica.Question) {
-	chunk := chunkFrame{ID: f.ID, Xfer: f.Xfer, Step: f.Step}
-	answer := replica.NewAnswer(q)
-	var err error
-	for turn, more := 0, true; more && err == nil && turn < answerTurns; turn++ {
-		s.p.mu.RLock()
-		more, err = s.p.rep.Answer(s.plan, q, answer, chunkBytes)
-		s.p.mu.RUnlock()
+// serveDue works on the answers that are due, each in its turn, and reports whether there is more to do. Others get the lock between the turns.
+func (c *Core) serveDue() (more bool) {
+	for range stepTurns {
+		if len(c.repair.due) == 0 || c.stopped {
+			return false
+		}
+		s := c.repair.due[0]
+		c.repair.due = c.repair.due[1:]
+		if c.repair.serving[s.id] == s && !c.serveTurn(s) {
+			c.repair.due = append(c.repair.due, s)
+		}
 	}
-	if err != nil {
-		chunk.Gone = true // it asks again, and goes on from what it has by now
-	} else {
-		chunk.Answer = answer.AppendBinary(nil)
+	return len(c.repair.due) > 0
+}
+
+// serveTurn adds to an answer, and sends it when it is complete.
+func (c *Core) serveTurn(s *served) (sent bool) {
+	s.p.mu.RLock()
+	more, err := s.p.rep.Answer(s.plan, s.question, s.answer, chunkBytes)
+	s.p.mu.RUnlock()
+	if s.turns++; more && err == nil && s.turns < answerTurns {
+		return false
 	}
-	if err != nil || answer.Stage == replica.StageDone {
-		delete(c.repair.serving, servedID{to: to, id: f.Xfer})
+	chunk := chunkFrame{ID: s.p.id, Xfer: s.id.id, Step: s.step, Gone: err != nil} // who is told Gone asks again, and goes on from what it has by now
+	if err == nil {
+		chunk.Answer = s.answer.AppendBinary(nil)
 	}
-	c.sendChunk(to, chunk)
+	if err != nil || s.answer.Stage == replica.StageDone {
+		delete(c.repair.serving, s.id)
+	}
+	s.answer, s.deadline = nil, c.now.Add(transferPatience)
+	c.sendChunk(s.id.to, chunk)
+	return true
 }
 
 func (c *Core) sendChunk(to clock.Actor, f chunkFrame) {
