@@ -119,6 +119,7 @@ func (c *Core) Step(now time.Time, events ...Input) []Effect {
 	c.flush()
 	c.sendAcks()
 	c.unfinished = c.serveDue()
+	c.unfinished = c.takeArrived() || c.unfinished // what it learns is acted upon in the next step
 	out := c.out
 	c.out = nil
 	return out

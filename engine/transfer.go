@@ -34,6 +34,8 @@ type repairs struct {
 	serving map[servedID]*served
 	// due are the served transfers with a question to answer, in their turn.
 	due []*served
+	// arrived are the transfers with a chunk to take, in their turn.
+	arrived []*transfer
 }
 
 // transfer is one partition's repair from one peer.
@@ -41,7 +43,8 @@ type transfer struct {
 	p        *partition
 	peer     clock.Actor
 	id       uint64
-	step     uint64 // of the question that was asked last
+	step     uint64      // of the question that was asked last
+	chunk    *chunkFrame // its answer, when it has arrived and was not taken yet
 	intake   *replica.Intake
 	keys     int
 	asked    time.Time
@@ -182,14 +185,39 @@ func (c *Core) sendChunk(to clock.Actor, f chunkFrame) {
 	c.send(to, LaneBulk, c.codec.frame(frameChunk, f))
 }
 
-// onChunk takes one chunk; with the last one of a full transfer this node's clock grows, never before.
+// onChunk keeps a chunk until its turn. With the last one of a full transfer this node's clock grows, never before.
 func (c *Core) onChunk(from clock.Actor, f chunkFrame) error {
 	c.extendTransfers(from)
 	t, ok := c.repair.taking[f.ID]
-	if !ok || t.peer != from || t.id != f.Xfer || t.step != f.Step {
+	if !ok || t.peer != from || t.id != f.Xfer || t.step != f.Step || t.chunk != nil {
 		return nil
 	}
-	if f.Gone || f.Same || c.space.find(f.ID) != t.p || c.isFrozen(t.p) || !c.knowsSeals(from, f.Seals) {
+	t.chunk = &f
+	c.repair.arrived = append(c.repair.arrived, t)
+	return nil
+}
+
+// takeArrived takes the chunk that has waited longest, and reports whether there was one.
+func (c *Core) takeArrived() bool {
+	if len(c.repair.arrived) == 0 || c.stopped {
+		return false
+	}
+	t := c.repair.arrived[0]
+	c.repair.arrived = c.repair.arrived[1:]
+	if c.repair.taking[t.p.id] != t {
+		return true
+	}
+	f := *t.chunk
+	t.chunk = nil
+	if err := c.takeStep(t, f); err != nil {
+		c.report(Event{Kind: EventError, Table: t.p.id.Table, Peer: t.peer.Short(), Err: err})
+	}
+	return true
+}
+
+// takeStep takes a chunk and asks for the next, or ends the transfer.
+func (c *Core) takeStep(t *transfer, f chunkFrame) error {
+	if f.Gone || f.Same || c.space.find(f.ID) != t.p || c.isFrozen(t.p) || !c.knowsSeals(t.peer, f.Seals) {
 		c.endTransfer(t, f.Same)
 		return nil
 	}
@@ -286,8 +314,8 @@ func (c *Core) dropTransfers(member clock.Actor) {
 
 // expireTransfers gives up transfers whose peer does not answer; the next round tries again.
 func (c *Core) expireTransfers() {
-	c.forgetTransfers(func(t *transfer) bool { return c.now.After(t.deadline) })
-	maps.DeleteFunc(c.repair.serving, func(_ servedID, s *served) bool { return c.now.After(s.deadline) })
+	c.forgetTransfers(func(t *transfer) bool { return t.chunk == nil && c.now.After(t.deadline) })
+	maps.DeleteFunc(c.repair.serving, func(_ servedID, s *served) bool { return s.answer == nil && c.now.After(s.deadline) })
 }
 
 func (c *Core) forgetTransfers(which func(*transfer) bool) {
