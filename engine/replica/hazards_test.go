@@ -103,3 +103,23 @@ func TestKeysThatShareAHashEndTheirTransfer(t *testing.T) {
 	}
 	requireSame(t, a, b)
 }
+
+// TestNewsThatClosesAGapDoesNotStripAllKeysAtOnce bounds how long a frame holds the lock. Ten thousand keys wait for one mutation.
+func TestNewsThatClosesAGapDoesNotStripAllKeysAtOnce(t *testing.T) {
+	a, b := open(1), open(2)
+	put(t, a, "first", "v")
+	gap := drain(t, a)
+	for i := range 10_000 {
+		put(t, a, fmt.Sprint("key", i), "v")
+	}
+	for a.Pending() > 0 {
+		d, _ := a.Drain(1 << 20)
+		receive(t, b, wire(t, d))
+	}
+	receive(t, b, gap)
+	require.True(t, b.Tidy(), "there is more to do")
+	for b.Tidy() {
+		continue
+	}
+	requireSame(t, a, b)
+}

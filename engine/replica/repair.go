@@ -205,7 +205,7 @@ func (r *Replica) answerWalk(p *Plan, a *Answer, left *int) (more bool) {
 		if *left--; *left < 0 {
 			return false
 		}
-		if e, _ := r.objects.get(k.key); p.isNews(e) {
+		if e, _ := r.objects.get(k.key); p.isNews(e) || r.isAhead(e.Context) {
 			room = a.out.add(r.pack(k.key, r.dots.of(k.key)))
 		}
 		return room
@@ -218,10 +218,19 @@ func (r *Replica) answerWalk(p *Plan, a *Answer, left *int) (more bool) {
 	return true
 }
 
-// isNews reports whether the receiver may lack something of the entry: a version, or a context that its clock will not say.
+// isNews reports whether the receiver may lack a version of the entry.
 func (p *Plan) isNews(e entry) bool {
-	isNew := func(v Version) bool { return !p.theirs.Has(v.Dot) && !p.sent.Has(v.Dot) }
-	return len(e.Context) > 0 || slices.ContainsFunc(e.Versions, isNew)
+	return slices.ContainsFunc(e.Versions, func(v Version) bool { return !p.theirs.Has(v.Dot) && !p.sent.Has(v.Dot) })
+}
+
+// isAhead reports whether a stored context says more than the clock: then the receiver needs it. Others are only not stripped yet.
+func (r *Replica) isAhead(ctx clock.Context) bool {
+	for a, n := range ctx {
+		if n > r.clock.Base(a) {
+			return true
+		}
+	}
+	return false
 }
 
 // answerFirst tells the sum of everything, unless the receiver must first say what else it has.

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"math"
 	"reflect"
 
 	"github.com/kvnode/kvnode/clock"
@@ -48,15 +47,16 @@ func first(ctx clock.Context) clock.Actor {
 const tidyKeys = 4096
 
 // Tidy strips contexts again that the clock has caught up with, some thousand at a time, and reports whether there may be more. It is for the end of
-// a full transfer, when all keys that it brought can be stripped at once: what is not stripped yet is right, but takes room.
+// a transfer, when all keys that it brought can be stripped at once: what is not stripped yet is right, but takes room.
 func (r *Replica) Tidy() (more bool) {
 	return r.tidy(tidyKeys) == 0
 }
 
-// advance follows a change of the clock that peers cause: it closes entries of dead actors, and strips the contexts that the clock has caught up with.
+// advance follows a change of the clock that peers cause: it closes entries of dead actors, and strips some thousand of the contexts that the clock
+// has caught up with. The next news strips more.
 func (r *Replica) advance() {
 	r.closeSealed()
-	r.tidy(math.MaxInt)
+	r.tidy(tidyKeys)
 }
 
 // tidy strips up to limit contexts and returns how many more it might have stripped.
