@@ -51,7 +51,7 @@ var (
 	// ErrClosed or a context's error in its chain, that is why nobody waited longer.
 	ErrNotAcknowledged = errors.New("not acknowledged in time: written here, it may still spread")
 	// ErrOverloaded ends a watch whose reader does not keep up, and refuses work beyond a bound.
-	ErrOverloaded = errors.New("overloaded")
+	ErrOverloaded = errors.New("overloaded: try again later, or ask for less at once")
 	// ErrNameTaken stops a node that joined a cluster in which another live node has its name.
 	ErrNameTaken = errors.New("another live node has this name: start this one with another --name")
 )

@@ -85,3 +85,14 @@ func auditedPartition(e *Engine, table, key string) *partition {
 	}
 	return t.partition(key)
 }
+
+// WatchLog is the number of changes that are kept for a table's watchers, outdated ones included.
+func WatchLog(e *Engine, table string) int {
+	t, err := e.core.space.table(table)
+	if err != nil {
+		return 0
+	}
+	t.hub.mu.Lock()
+	defer t.hub.mu.Unlock()
+	return len(t.hub.log)
+}

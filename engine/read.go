@@ -193,7 +193,7 @@ func (e *Engine) Watch(ctx context.Context, table string, p Pattern) iter.Seq2[C
 		defer t.hub.remove(w)
 		defer unsubscribe()
 		for {
-			keys, err := e.nextChanges(ctx, w)
+			keys, err := e.nextChanges(ctx, t, w)
 			if err != nil {
 				yield(Change{}, err)
 				return
@@ -205,18 +205,24 @@ func (e *Engine) Watch(ctx context.Context, table string, p Pattern) iter.Seq2[C
 	}
 }
 
-func (e *Engine) nextChanges(ctx context.Context, w *watcher) ([]string, error) {
-	select {
-	case <-w.ready:
-		keys, err := w.take()
-		if err != nil && e.ctx.Err() != nil {
-			err = ErrClosed
+// nextChanges waits for changed keys.
+func (e *Engine) nextChanges(ctx context.Context, t *table, w *watcher) ([]string, error) {
+	for {
+		keys, news, err := t.hub.read(w)
+		switch {
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("watch: %w", ctx.Err())
+		case err != nil && e.ctx.Err() != nil:
+			return nil, ErrClosed
+		case err != nil || len(keys) > 0:
+			return keys, err
 		}
-		return keys, err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("watch: %w", ctx.Err())
-	case <-e.ctx.Done():
-		return nil, ErrClosed
+		select {
+		case <-news:
+		case <-ctx.Done():
+		case <-e.ctx.Done():
+			return nil, ErrClosed
+		}
 	}
 }
 

@@ -36,8 +36,8 @@ type table struct {
 	hub     *hub
 }
 
-func newTable(name string, epoch uint64, o TableOptions, self clock.Actor) *table {
-	t := &table{name: name, epoch: epoch, options: o, views: newViewCache(), hub: newHub()}
+func newTable(name string, epoch uint64, o TableOptions, self clock.Actor, watches *watchCounts) *table {
+	t := &table{name: name, epoch: epoch, options: o, views: newViewCache(), hub: newHub(watches)}
 	for i := range t.parts {
 		t.parts[i] = &partition{
 			id:  partitionID{Table: name, Epoch: epoch, Index: i},
@@ -62,6 +62,8 @@ type space struct {
 	facts  *facts
 	// retired are the incarnations that no clock names any more; the set is replaced, never changed.
 	retired atomic.Pointer[map[clock.Actor]struct{}]
+
+	watches watchCounts
 
 	dirtyMu sync.Mutex
 	dirty   []*partition
@@ -279,7 +281,7 @@ func (s *space) alignLocked(name string) []Event {
 	}
 	switch {
 	case live && !open:
-		s.tables[name] = newTable(name, want.Epoch, want.Options, s.self)
+		s.tables[name] = newTable(name, want.Epoch, want.Options, s.self, &s.watches)
 	case live && have.options != want.Options:
 		same := *have // the other side's options win; the index that the keys are in stays as it was built here
 		same.options = want.Options

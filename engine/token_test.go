@@ -12,7 +12,7 @@ import (
 )
 
 func tokenTable() *table {
-	return newTable("carts", 3, TableOptions{Type: Set}, clock.ActorFrom([16]byte{1}))
+	return newTable("carts", 3, TableOptions{Type: Set}, clock.ActorFrom([16]byte{1}), &watchCounts{})
 }
 
 func tokenSecret() []byte { return []byte("sixteen bytes of") }
