@@ -253,7 +253,8 @@ func (n *Node) event(e engine.Event) {
 	switch e.Kind {
 	case engine.EventConflict, engine.EventJudged, engine.EventRepaired:
 		level = slog.LevelDebug
-	case engine.EventTrap, engine.EventRestart, engine.EventOptionsDiffer, engine.EventHandlerDisabled, engine.EventMended, engine.EventDisputed:
+	case engine.EventTrap, engine.EventRestart, engine.EventOptionsDiffer, engine.EventHandlerDisabled, engine.EventMended, engine.EventDisputed,
+		engine.EventBehind:
 		level = slog.LevelWarn
 	case engine.EventAlarm, engine.EventNameTaken, engine.EventError, engine.EventCorrupt, engine.EventDiverged, engine.EventUnmended:
 		level = slog.LevelError

@@ -45,6 +45,7 @@ type Core struct {
 	// frozen says that this node goes down and takes nothing any more. It is set by the step and read under the lock of a write's partitions.
 	frozen  atomic.Bool
 	closing closing
+	tallies tallies
 	// again is what the last step made again.
 	again []MadeAgain
 	// stopped says that this incarnation is over: another live node has its name, or the others have closed it.
@@ -120,6 +121,7 @@ func (c *Core) Step(now time.Time, events ...Input) []Effect {
 	c.sendAcks()
 	c.unfinished = c.serveDue()
 	c.unfinished = c.takeArrived() || c.unfinished // what it learns is acted upon in the next step
+	c.countWindows()
 	out := c.out
 	c.out = nil
 	return out

@@ -39,6 +39,7 @@ type peer struct {
 	// covered is the digest of seals of the member that this node knows too, and asked when it last asked for others.
 	covered uint64
 	asked   time.Time
+	window  window
 }
 
 func newMembership() membership {

@@ -12,10 +12,6 @@ import (
 const (
 	// frameBytes is the size at which a mutations frame is full.
 	frameBytes = 256 << 10
-	// windowBytes bounds what is sent and not yet confirmed by all connected members; past it mutations wait, and coalesce by key.
-	windowBytes = 8 << 20
-	// windowPatience is how long an unconfirmed frame holds the window.
-	windowPatience = time.Second
 	// sentMemory is how long a late acknowledgement still counts.
 	sentMemory = 10 * time.Second
 )
@@ -24,14 +20,12 @@ const (
 type outgoing struct {
 	sequence uint64
 	sent     map[uint64]*sentFrame
-	inFlight int
 	acks     map[clock.Actor][]frameAcked
 }
 
 type sentFrame struct {
 	groups  []sentGroup
 	missing map[clock.Actor]struct{}
-	bytes   int // still counted in inFlight
 	at      time.Time
 }
 
@@ -46,7 +40,7 @@ func newOutgoing() outgoing {
 
 // flush sends what local writes have left in the replicas. It never waits in order to batch: what gathered since the last flush goes together.
 func (c *Core) flush() {
-	for c.outgoing.inFlight < windowBytes && !c.stopped {
+	for !c.held() && !c.stopped {
 		dirty := c.space.takeDirty()
 		if len(dirty) == 0 {
 			return
@@ -59,8 +53,12 @@ func (c *Core) flushPartitions(dirty []*partition) {
 	var f mutationsFrame
 	var sent []sentGroup
 	size := 0
-	for _, p := range dirty {
-		group, own, more := drain(p)
+	for i, p := range dirty {
+		if c.held() {
+			c.space.putBack(dirty[i:])
+			break
+		}
+		group, own, more := c.space.drain(p)
 		if more {
 			c.space.touch(p)
 		}
@@ -79,25 +77,31 @@ func (c *Core) flushPartitions(dirty []*partition) {
 	}
 }
 
-func drain(p *partition) (g mutationGroup, own []clock.Dot, more bool) {
+// drain takes a frame's worth of mutations out of a partition's outbox.
+func (s *space) drain(p *partition) (g mutationGroup, own []clock.Dot, more bool) {
 	p.dirty.Store(false)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delta, own := p.rep.Drain(frameBytes)
-	return mutationGroup{ID: p.id, Delta: delta.AppendBinary(nil)}, own, p.rep.Pending() > 0
+	g, more = mutationGroup{ID: p.id, Delta: delta.AppendBinary(nil)}, p.rep.Pending() > 0
+	sent := p.waiting
+	if more {
+		sent = min(len(g.Delta), p.waiting)
+	}
+	p.waiting -= sent
+	s.backlog.release(sent)
+	return g, own, more
 }
 
 func (c *Core) sendMutations(f mutationsFrame, sent []sentGroup, size int) {
 	o := &c.outgoing
 	o.sequence++
 	f.Sequence, f.Seals = o.sequence, c.closing.digest
-	s := &sentFrame{groups: sent, missing: map[clock.Actor]struct{}{}, bytes: size, at: c.now}
-	for _, p := range c.members.sorted {
-		s.missing[p.actor] = struct{}{}
+	s := &sentFrame{groups: sent, at: c.now}
+	s.missing = c.transmit(f.Sequence, c.codec.frame(frameMutations, f), size)
+	if len(s.missing) > 0 {
+		o.sent[f.Sequence] = s
 	}
-	o.sent[f.Sequence] = s
-	o.inFlight += size
-	c.broadcast(c.codec.frame(frameMutations, f))
 }
 
 // onMutations applies a frame group by group and confirms what was applied.
@@ -190,6 +194,9 @@ func (c *Core) onAck(from clock.Actor, f ackFrame) error {
 		}
 		c.confirmSent(a.Sequence, s, from)
 	}
+	if p, ok := c.members.peers[from]; ok && len(f.Acks) > 0 {
+		p.window.confirm(f.Acks[len(f.Acks)-1].Sequence)
+	}
 	c.checkWaiters(touched)
 	return nil
 }
@@ -203,7 +210,6 @@ func (p *partition) witnessDots(member clock.Actor, dots []clock.Dot) {
 func (c *Core) confirmSent(seq uint64, s *sentFrame, by clock.Actor) {
 	delete(s.missing, by)
 	if len(s.missing) == 0 {
-		c.outgoing.inFlight -= s.bytes
 		delete(c.outgoing.sent, seq)
 	}
 }
@@ -215,16 +221,12 @@ func (c *Core) forgetSent(member clock.Actor) {
 	}
 }
 
-// expireSent frees the window of frames that nobody confirms, and forgets old ones: repair will see to them.
+// expireSent forgets frames that nobody confirms: repair will see to them.
 func (c *Core) expireSent() {
 	for seq, s := range c.outgoing.sent {
-		age := c.now.Sub(s.at)
-		if age > windowPatience {
-			c.outgoing.inFlight -= s.bytes
-			s.bytes = 0
-		}
-		if age > sentMemory {
+		if c.now.Sub(s.at) > sentMemory {
 			delete(c.outgoing.sent, seq)
 		}
 	}
+	c.expireWindows()
 }

@@ -20,10 +20,12 @@ const Partitions = 16
 // partition is one replica with its lock.
 type partition struct {
 	id partitionID
-	// mu guards rep. Several partitions are locked in the order of their index.
-	mu    sync.RWMutex
-	rep   *replica.Replica
-	dirty atomic.Bool
+	// mu guards rep and waiting. Several partitions are locked in the order of their index.
+	mu  sync.RWMutex
+	rep *replica.Replica
+	// waiting is how much of the space's backlog is this partition's.
+	waiting int
+	dirty   atomic.Bool
 }
 
 // table is one open table: a name with an epoch.
@@ -64,6 +66,7 @@ type space struct {
 	retired atomic.Pointer[map[clock.Actor]struct{}]
 
 	watches watchCounts
+	backlog *backlog
 
 	dirtyMu sync.Mutex
 	dirty   []*partition
@@ -75,6 +78,7 @@ func newSpace(self clock.Actor) *space {
 		catalogue: &partition{rep: replica.New(self, replica.Options{Ordered: true, MaxDotKeys: 1 << 20})},
 		tables:    map[string]*table{},
 		facts:     newFacts(),
+		backlog:   newBacklog(),
 	}
 	s.setRetired(nil)
 	return s
@@ -242,6 +246,13 @@ func (s *space) takeDirty() []*partition {
 	s.dirtyMu.Unlock()
 	slices.SortFunc(out, func(a, b *partition) int { return comparePartitions(a.id, b.id) })
 	return out
+}
+
+// putBack returns partitions that could not be sent.
+func (s *space) putBack(ps []*partition) {
+	s.dirtyMu.Lock()
+	defer s.dirtyMu.Unlock()
+	s.dirty = append(s.dirty, ps...)
 }
 
 func comparePartitions(a, b partitionID) int {

@@ -255,6 +255,7 @@ func (c *Core) takeChunk(t *transfer, f chunkFrame) (done bool, err error) {
 	if answer.Clock != nil {
 		c.dropRetired(answer.Clock)
 	}
+	c.tallies.repaired.Add(uint64(len(f.Answer)))
 	t.p.mu.Lock()
 	changed, done, err := t.p.rep.Take(t.intake, answer)
 	t.p.mu.Unlock()
@@ -268,6 +269,7 @@ func (c *Core) finishTransfer(t *transfer) {
 	t.p.rep.Witness(t.peer, t.intake.Clock())
 	t.p.mu.Unlock()
 	t.p.tidy()
+	c.countRepair(t.intake.IsFull())
 	c.report(Event{
 		Kind: EventRepaired, Table: t.p.id.Table, Peer: t.peer.Short(),
 		Attrs: []slog.Attr{slog.Int("partition", t.p.id.Index), slog.Int("keys", t.keys), slog.Bool("full", t.intake.IsFull())},

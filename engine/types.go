@@ -12,6 +12,7 @@ const (
 	MaxValueBytes  = 8 << 20
 	MaxModuleBytes = 16 << 20
 	MaxBatch       = 10_000
+	MaxBatchBytes  = 64 << 20
 )
 
 // TableType says how a table's keys are indexed.

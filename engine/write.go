@@ -14,8 +14,8 @@ import (
 // Put writes values and returns what they replaced. Several keys are written together: all are refused or all are applied here; at other nodes they
 // may appear one after the other. Without a context a put replaces everything that this node knows of the key.
 //
-// Errors: ErrNoTable, ErrBadKey, ErrValueTooLarge, ErrBadContext, ErrConflict, ErrTooManySiblings, ErrNoQuorum and ErrNotReady leave everything as it
-// was; ErrNotAcknowledged does not. The values are copied.
+// Errors: ErrNoTable, ErrBadKey, ErrValueTooLarge, ErrBadContext, ErrConflict, ErrTooManySiblings, ErrNoQuorum, ErrNotReady and ErrOverloaded leave
+// everything as it was; ErrNotAcknowledged does not. The values are copied.
 func (e *Engine) Put(ctx context.Context, table string, kvs []KV, opts ...WriteOption) (Written, error) {
 	ws := make([]replica.Write, len(kvs))
 	for i, kv := range kvs {
@@ -57,7 +57,7 @@ func (e *Engine) write(ctx context.Context, name string, ws []replica.Write, o W
 		}
 		ws[0].IfCovered = o.Unchanged
 	}
-	done, err := e.core.apply(t, ws)
+	done, err := e.applyBounded(ctx, t, ws)
 	if err != nil {
 		return Written{}, err
 	}
@@ -74,6 +74,8 @@ func validWrites(ws []replica.Write, o WriteOptions) error {
 		return fmt.Errorf("%w: nothing to write", ErrBadKey)
 	case len(ws) > MaxBatch:
 		return fmt.Errorf("%w: %d keys at once, at most %d", ErrOverloaded, len(ws), MaxBatch)
+	case len(ws) > 1 && sizeOf(ws) > MaxBatchBytes:
+		return fmt.Errorf("%w: %d bytes at once, at most %d", ErrOverloaded, sizeOf(ws), MaxBatchBytes)
 	case o.Context != "" && len(ws) > 1:
 		return fmt.Errorf("%w: a context belongs to one key", ErrBadContext)
 	case o.Unchanged && o.Context == "":
@@ -125,6 +127,33 @@ func (v *clusterView) knownConnected() int {
 	return n
 }
 
+// applyBounded applies writes once there is room for them in the queue to the other nodes.
+func (e *Engine) applyBounded(ctx context.Context, t *table, ws []replica.Write) ([]replica.Written, error) {
+	if t.options.Local {
+		return e.core.apply(t, ws)
+	}
+	size := sizeOf(ws)
+	if err := e.awaitRoom(ctx, size); err != nil {
+		return nil, err
+	}
+	done, err := e.core.apply(t, ws)
+	if err != nil {
+		e.core.space.backlog.release(size)
+	}
+	return done, err
+}
+
+// sizeOf counts the bytes of the keys and values.
+func sizeOf(ws []replica.Write) int {
+	n := 0
+	for _, w := range ws {
+		n += size(w)
+	}
+	return n
+}
+
+func size(w replica.Write) int { return len(w.Key) + len(w.Value) }
+
 // apply writes all or nothing, under the locks of all partitions concerned.
 func (c *Core) apply(t *table, ws []replica.Write) ([]replica.Written, error) {
 	parts := t.lockAll(ws)
@@ -149,15 +178,25 @@ func (c *Core) apply(t *table, ws []replica.Write) ([]replica.Written, error) {
 			return nil, refusal(w.Key, err) // cannot happen after Check
 		}
 	}
-	for _, p := range parts {
-		if t.options.Local {
+	c.queue(t, ws, parts)
+	return done, nil
+}
+
+// queue leaves what was written to be sent. The partitions are locked.
+func (c *Core) queue(t *table, ws []replica.Write, parts []*partition) {
+	if t.options.Local {
+		for _, p := range parts {
 			p.rep.Drain(math.MaxInt)
 			p.rep.Collect(nil)
-			continue
 		}
+		return
+	}
+	for _, w := range ws {
+		t.partition(w.Key).waiting += size(w)
+	}
+	for _, p := range parts {
 		c.space.touch(p)
 	}
-	return done, nil
 }
 
 // lockAll locks the partitions of all keys, in the order of their index.
