@@ -18,11 +18,34 @@ const (
 // MaxPayload is the greatest number of bytes that one payload may have. Greater ones are refused with [ErrTooLarge].
 const MaxPayload = 64 << 20
 
-// Stats counts what a bus has done since it was opened. Payloads are counted, not their fragments.
-type Stats struct {
-	Sent     uint64 // payloads handed to the network; a broadcast counts once
-	Received uint64 // payloads handed to the listener
-	Dropped  uint64 // frames that were refused, and payloads that were given up because a fragment or the room for them was missing
+// Stats counts what a bus has done since it was opened, lane by lane.
+type Stats [NumLanes]LaneStats
+
+// LaneStats counts what a lane has done. Payloads are counted, not their fragments.
+type LaneStats struct {
+	Sent          uint64 // payloads handed to the network; a broadcast counts once
+	SentBytes     uint64
+	Received      uint64 // payloads handed to the listener
+	ReceivedBytes uint64
+	Dropped       uint64 // frames that were refused, and payloads that were given up because a fragment or the room for them was missing
+}
+
+// Total returns the sums over all lanes.
+func (s Stats) Total() LaneStats {
+	var t LaneStats
+	for _, l := range s {
+		t = t.Plus(l)
+	}
+	return t
+}
+
+// Plus returns the sums.
+func (l LaneStats) Plus(m LaneStats) LaneStats {
+	return LaneStats{
+		Sent: l.Sent + m.Sent, SentBytes: l.SentBytes + m.SentBytes,
+		Received: l.Received + m.Received, ReceivedBytes: l.ReceivedBytes + m.ReceivedBytes,
+		Dropped: l.Dropped + m.Dropped,
+	}
 }
 
 // Receiver is called with every payload that arrives: from one goroutine a lane, in the order in which each sender sent. It owns

@@ -259,9 +259,13 @@ func TestStatsCountPayloads(t *testing.T) {
 		require.NoError(t, nodes[0].Broadcast(bus.LaneBulk, make([]byte, 1<<20)))
 		require.NoError(t, nodes[0].Send("b", bus.LaneBulk, []byte("x")))
 		nodes[1].awaitCount(t, 2)
-		require.Equal(t, before[0].Sent+2, nodes[0].Stats().Sent)
-		require.GreaterOrEqual(t, nodes[1].Stats().Received, before[1].Received+2)
-		require.Zero(t, nodes[1].Stats().Dropped)
+		sent, received := nodes[0].Stats()[bus.LaneBulk], nodes[1].Stats()[bus.LaneBulk]
+		require.Equal(t, before[0][bus.LaneBulk].Sent+2, sent.Sent)
+		require.Equal(t, before[0][bus.LaneBulk].SentBytes+(1<<20)+1, sent.SentBytes)
+		require.GreaterOrEqual(t, received.Received, before[1][bus.LaneBulk].Received+2)
+		require.GreaterOrEqual(t, received.ReceivedBytes, before[1][bus.LaneBulk].ReceivedBytes+(1<<20)+1)
+		require.Equal(t, before[0][bus.LaneControl].Sent, nodes[0].Stats()[bus.LaneControl].Sent)
+		require.Zero(t, nodes[1].Stats().Total().Dropped)
 	})
 }
 

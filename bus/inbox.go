@@ -41,6 +41,13 @@ func (b *inbox) ring() {
 	}
 }
 
+// held returns how many bytes wait.
+func (b *inbox) held() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes
+}
+
 // takeAll returns all messages that wait, oldest first, and takes spent, the slice that an earlier call returned, for later ones.
 func (b *inbox) takeAll(spent [][]byte) [][]byte {
 	clear(spent)

@@ -32,12 +32,12 @@ type lane struct {
 	lost      func()
 	logger    *slog.Logger
 
-	conn     *nats.Conn
-	arrived  chan *nats.Msg
-	inbox    *inbox
-	framer   framer
-	received atomic.Uint64
-	dropped  atomic.Uint64
+	conn    *nats.Conn
+	arrived chan *nats.Msg
+	inbox   *inbox
+	framer  framer
+
+	sent, sentBytes, received, receivedBytes, dropped atomic.Uint64
 
 	done chan struct{}
 	wg   sync.WaitGroup
@@ -83,11 +83,19 @@ func (l *lane) send(subject string, payload []byte) error {
 	err := l.framer.emit(payload, func(frame []byte) error { return l.conn.Publish(subject, frame) })
 	switch {
 	case err == nil:
+		l.sent.Add(1)
+		l.sentBytes.Add(uint64(len(payload)))
 		return nil
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return ErrClosed
 	default:
 		return fmt.Errorf("publish in lane %d: %w: %w", l.number, ErrUnreachable, err)
+	}
+}
+
+func (l *lane) stats() LaneStats {
+	return LaneStats{
+		Sent: l.sent.Load(), SentBytes: l.sentBytes.Load(), Received: l.received.Load(), ReceivedBytes: l.receivedBytes.Load(), Dropped: l.dropped.Load(),
 	}
 }
 
@@ -136,6 +144,7 @@ func (l *lane) deliverBatch(assembler *assembler, batch [][]byte, receive Receiv
 		}
 		if from, payload, ok := assembler.take(raw); ok && from != l.self {
 			l.received.Add(1)
+			l.receivedBytes.Add(uint64(len(payload)))
 			receive(from, l.number, payload)
 		}
 	}

@@ -85,7 +85,8 @@ func (n *MemoryNode) send(lane int, payload []byte, receivers func() []*MemoryNo
 		return err
 	}
 	n.net.mu.Lock()
-	n.stats.Sent++
+	n.stats[lane].Sent++
+	n.stats[lane].SentBytes += uint64(len(payload))
 	n.net.mu.Unlock()
 	return nil
 }
@@ -148,19 +149,20 @@ func (n *MemoryNode) deliver(lane int, receive Receiver) {
 		}
 		before := assembler.dropped
 		from, payload, ok := assembler.take(raw)
-		n.count(ok, assembler.dropped-before)
+		n.count(lane, payload, ok, assembler.dropped-before)
 		if ok {
 			receive(from, lane, payload)
 		}
 	}
 }
 
-func (n *MemoryNode) count(received bool, dropped uint64) {
+func (n *MemoryNode) count(lane int, payload []byte, received bool, dropped uint64) {
 	n.net.mu.Lock()
 	defer n.net.mu.Unlock()
-	n.stats.Dropped += dropped
+	n.stats[lane].Dropped += dropped
 	if received {
-		n.stats.Received++
+		n.stats[lane].Received++
+		n.stats[lane].ReceivedBytes += uint64(len(payload))
 	}
 }
 
@@ -221,7 +223,7 @@ func (n *MemoryNode) poll(lane int) (raw []byte, wait time.Duration) {
 func (n *MemoryNode) pushLocked(lane int, p parcel) {
 	box := n.boxes[lane]
 	if box.bytes+len(p.raw) > inboxLimit {
-		n.stats.Dropped++
+		n.stats[lane].Dropped++
 		return
 	}
 	box.bytes += len(p.raw)

@@ -187,5 +187,5 @@ func TestMemoryNodeThatNeverListensHoldsABoundedNumberOfBytes(t *testing.T) {
 	for range 9 {
 		require.NoError(t, a.Send("deaf", bus.LaneBulk, payload))
 	}
-	require.NotZero(t, deaf.Stats().Dropped)
+	require.NotZero(t, deaf.Stats().Total().Dropped)
 }

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -26,7 +25,6 @@ type NATS struct {
 	listens string // host:port that the server is bound to
 	watch   *watch
 	lanes   [NumLanes]*lane
-	sent    atomic.Uint64
 	listen  sync.Once
 	close   sync.Once
 
@@ -76,7 +74,7 @@ func (n *NATS) Broadcast(lane int, payload []byte) error {
 	if err := checkSend(lane, payload); err != nil {
 		return err
 	}
-	return n.send(n.lanes[lane], n.lanes[lane].broadcast, payload)
+	return n.lanes[lane].send(n.lanes[lane].broadcast, payload)
 }
 
 // Send sends payload to the node with the ID to. That no such node exists is not an error. It does not keep payload. Errors as
@@ -85,15 +83,7 @@ func (n *NATS) Send(to string, lane int, payload []byte) error {
 	if err := checkSend(lane, payload); err != nil {
 		return err
 	}
-	return n.send(n.lanes[lane], n.lanes[lane].subjectOf(to), payload)
-}
-
-func (n *NATS) send(l *lane, subject string, payload []byte) error {
-	if err := l.send(subject, payload); err != nil {
-		return err
-	}
-	n.sent.Add(1)
-	return nil
+	return n.lanes[lane].send(n.lanes[lane].subjectOf(to), payload)
 }
 
 // Listen sets the receiver of all payloads, for good; calls after the first do nothing.
@@ -107,12 +97,30 @@ func (n *NATS) Listen(receive func(from string, lane int, payload []byte)) {
 
 // Stats returns what the bus has counted so far.
 func (n *NATS) Stats() Stats {
-	stats := Stats{Sent: n.sent.Load()}
-	for _, l := range n.lanes {
-		stats.Received += l.received.Load()
-		stats.Dropped += l.dropped.Load()
+	var stats Stats
+	for i, l := range n.lanes {
+		stats[i] = l.stats()
 	}
 	return stats
+}
+
+// Held returns how many bytes wait in this process: to leave for other nodes, and for the receiver. Those in the sockets are the system's.
+func (n *NATS) Held() int {
+	held := 0
+	for _, l := range n.lanes {
+		held += l.inbox.held()
+	}
+	if n.server == nil {
+		return held
+	}
+	routes, err := n.server.Routez(nil)
+	if err != nil {
+		return held // the server is down, and holds nothing
+	}
+	for _, route := range routes.Routes {
+		held += route.Pending
+	}
+	return held
 }
 
 // Close sends what is still on its way out, leaves the cluster and stops the server. Payloads that wait for the receiver are lost.

@@ -274,5 +274,5 @@ func TestForeignFramesAreDroppedAndCounted(t *testing.T) {
 	}
 	require.NoError(t, stranger.Publish("kvnode.kvnode.0.all", []byte("\x01\x00\x01zhi")))
 	a.awaitMessage(t, message{from: "z", payload: "hi"})
-	require.Equal(t, uint64(7), a.Stats().Dropped)
+	require.Equal(t, uint64(7), a.Stats().Total().Dropped)
 }
