@@ -66,6 +66,11 @@ func (s *Server) status(w *tracked, r *http.Request) error {
 	return writeJSON(w, status)
 }
 
+func (s *Server) metrics(w *tracked, r *http.Request) error {
+	s.config.Metrics.ServeHTTP(w, r)
+	return nil
+}
+
 // healthz says that the process answers.
 func (s *Server) healthz(w *tracked, _ *http.Request) error {
 	return writeJSON(w, HealthJSON{Status: "ok"})

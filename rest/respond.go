@@ -10,6 +10,8 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+
+	"github.com/kvnode/kvnode/engine"
 )
 
 //go:embed openapi.yaml
@@ -84,15 +86,17 @@ func readBody(w *tracked, r *http.Request, limit int, tooLarge error) ([]byte, e
 	if r.ContentLength > int64(limit) {
 		return nil, fmt.Errorf("%w: got %d bytes", tooLarge, r.ContentLength)
 	}
-	body := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)))
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(limit)))
+	body, err := w.readAll(http.MaxBytesReader(w, r.Body, int64(limit)), r.ContentLength)
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, fmt.Errorf("%w: got more than %d bytes", tooLarge, limit)
+	}
+	if errors.Is(err, engine.ErrOverloaded) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: read body: %w", ErrBadRequest, err)
 	}
-	return body.Bytes(), nil
+	return body, nil
 }
 
 // readJSON decodes the body, strictly: unknown fields and trailing data are refused. An empty body leaves v as it is where that is optional.
@@ -106,6 +110,9 @@ func readJSON(w *tracked, r *http.Request, limit int, optional bool, v any) erro
 	}
 	if contentType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || contentType != "application/json" {
 		return fmt.Errorf("%w, not %q", ErrBadMediaType, r.Header.Get("Content-Type"))
+	}
+	if err := w.hold(len(body)); err != nil { // what is decoded from it
+		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()

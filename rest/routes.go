@@ -42,6 +42,9 @@ func (s *Server) register() {
 		}
 	}
 	s.keys = methods{server: s, routes: single()}
+	if s.config.Metrics != nil {
+		s.mux.Handle("/metrics", methods{server: s, routes: map[string]route{http.MethodGet: {handle: s.metrics, here: true}}})
+	}
 	for pattern, routes := range map[string]map[string]route{
 		"/v1/tables":              {http.MethodGet: {handle: s.listTables}},
 		"/v1/tables/{table}":      {http.MethodGet: {handle: s.getTable}, http.MethodPut: {handle: s.putTable}, http.MethodDelete: {handle: s.dropTable}},
@@ -92,6 +95,11 @@ func (m methods) serve(t *tracked, r *http.Request) error {
 	if err := checkQuery(r.URL.RawQuery, rt.query); err != nil {
 		return err
 	}
+	leave, err := m.server.admit(rt)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if rt.stream {
 		t.stream()
 		ctx, cancel := m.server.untilClosing(r.Context())

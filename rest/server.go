@@ -16,12 +16,20 @@ import (
 type Config struct {
 	// Store answers the requests. Required.
 	Store Store
+	// Metrics answers GET /metrics. Default: there is no such resource.
+	Metrics http.Handler
 	// Logger hears of defects and of HTTP's own troubles. Default: discarded.
 	Logger *slog.Logger
 	// Heartbeat is how often a quiet watch says that it lives. Default 15 s; more saves bytes and finds dead clients later.
 	Heartbeat time.Duration
 	// RequestTimeout bounds the reading of a request's body, and every single write of an answer. Default 1 min; less cuts slow clients off.
 	RequestTimeout time.Duration
+	// MaxRequests bounds the requests under way, MaxStreams the watches and matches; what exceeds that is answered with engine.ErrOverloaded. Default
+	// 4096 and 16384; each takes some 50 KiB.
+	MaxRequests, MaxStreams int
+	// MaxBodyBytes bounds the request bodies in memory, in bytes; a request that needs more is answered with engine.ErrOverloaded. Default 256 MiB. It
+	// must have room for the greatest request, a batch of 128 MiB.
+	MaxBodyBytes int64
 }
 
 // Validate refuses a configuration that cannot work.
@@ -33,6 +41,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("config: Heartbeat is negative: %s", c.Heartbeat)
 	case c.RequestTimeout < 0:
 		return fmt.Errorf("config: RequestTimeout is negative: %s", c.RequestTimeout)
+	case c.MaxRequests < 0 || c.MaxStreams < 0 || c.MaxBodyBytes < 0:
+		return fmt.Errorf("config: MaxRequests, MaxStreams or MaxBodyBytes is negative: %d, %d, %d", c.MaxRequests, c.MaxStreams, c.MaxBodyBytes)
 	default:
 		return nil
 	}
@@ -48,6 +58,15 @@ func (c Config) withDefaults() Config {
 	if c.RequestTimeout == 0 {
 		c.RequestTimeout = time.Minute
 	}
+	if c.MaxRequests == 0 {
+		c.MaxRequests = 4096
+	}
+	if c.MaxStreams == 0 {
+		c.MaxStreams = 16_384
+	}
+	if c.MaxBodyBytes == 0 {
+		c.MaxBodyBytes = 256 << 20
+	}
 	return c
 }
 
@@ -61,6 +80,7 @@ type Server struct {
 	keys   methods
 	origin *http.CrossOriginProtection
 	http   *http.Server
+	load   load
 	// peers carries the requests that are passed on while this node is not ready.
 	peers *http.Transport
 
@@ -112,8 +132,9 @@ func (s *Server) Close(ctx context.Context) error {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	t := &tracked{ResponseWriter: w, controller: http.NewResponseController(w), timeout: s.config.RequestTimeout}
+	t := &tracked{ResponseWriter: w, server: s, controller: http.NewResponseController(w), timeout: s.config.RequestTimeout}
 	t.begin()
+	defer t.let()
 	defer s.contain(t, r)
 	if err := s.origin.Check(r); err != nil {
 		s.fail(t, fmt.Errorf("%w: %w", ErrCrossOrigin, err))
@@ -144,13 +165,15 @@ func (s *Server) contain(t *tracked, r *http.Request) {
 	s.fail(t, ErrInternal)
 }
 
-// tracked knows whether the answer has begun, and gives every write its own deadline.
+// tracked knows whether the answer has begun, gives every write its own deadline, and counts the bytes that the request holds.
 type tracked struct {
 	http.ResponseWriter
 
+	server     *Server
 	controller *http.ResponseController
 	timeout    time.Duration
 	wrote      bool
+	held       int64
 }
 
 // begin sets the deadlines of a new request. Writers without deadlines, as in tests, go on without.
