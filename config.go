@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/kvnode/kvnode/bus"
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
@@ -61,6 +63,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Events receives what happens in the engine, on its own goroutines; it must not block nor call the node. Default: nowhere.
 	Events func(engine.Event)
+	// Metrics is where the node registers its metrics, besides GET /metrics of its HTTP API; they are taken out again when the node ends. Several
+	// nodes of one process need a Registerer each, by prometheus.WrapRegistererWith for example. Default: nowhere else.
+	Metrics prometheus.Registerer
 	// WrapBus may change the network's configuration before it opens, for tests and demonstrations that cut links. Default: none.
 	WrapBus func(bus.Config) bus.Config
 }

@@ -208,7 +208,7 @@ func (i *incarnation) serve(n *Node, l net.Listener) error {
 	if l == nil {
 		return nil
 	}
-	server, err := rest.NewServer(rest.Config{Store: n, Logger: n.cfg.Logger})
+	server, err := rest.NewServer(rest.Config{Store: n, Metrics: n.metrics.handler(), Logger: n.cfg.Logger})
 	if err != nil {
 		return errors.Join(fmt.Errorf("HTTP: %w", err), l.Close())
 	}
@@ -248,6 +248,7 @@ func patiently(end func(context.Context) error) error {
 
 // event logs what an operator should know and passes it on.
 func (n *Node) event(e engine.Event) {
+	n.metrics.count(e)
 	n.cfg.Events(e)
 	level := slog.LevelInfo
 	switch e.Kind {

@@ -25,13 +25,15 @@ var (
 // Node is one member of a cluster. It outlives its incarnations: when a handler traps at this node, the node closes everything in order and boots
 // again under the same name, with its data. All methods are safe for concurrent use.
 type Node struct {
-	cfg Config
+	cfg     Config
+	metrics *metrics
 
 	// mu guards what follows; changed is closed and replaced whenever the incarnation changes.
 	mu       sync.Mutex
 	current  *incarnation
 	changed  chan struct{}
 	restarts int
+	past     totals // of the incarnations that have ended
 
 	closing chan struct{}
 	once    sync.Once
@@ -47,8 +49,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, changed: make(chan struct{}), closing: make(chan struct{}), done: make(chan struct{})}
+	var err error
+	if n.metrics, err = newMetrics(n); err != nil {
+		return nil, err
+	}
 	first, _, err := boot(ctx, n, nil)
 	if err != nil {
+		n.metrics.unregister()
 		return nil, err
 	}
 	n.install(first)
@@ -118,6 +125,7 @@ func (n *Node) AwaitReady(ctx context.Context) error {
 // supervise boots the next incarnation after each restart, until the node ends.
 func (n *Node) supervise(i *incarnation) {
 	defer close(n.done)
+	defer n.metrics.unregister()
 	for {
 		select {
 		case <-n.closing:
@@ -179,14 +187,28 @@ func (n *Node) bootAgain(legacy *engine.Legacy) (*incarnation, error) {
 
 // stop takes an incarnation out of service and closes it.
 func (n *Node) stop(i *incarnation) (*engine.Legacy, error) {
-	n.install(nil)
+	n.mu.Lock()
+	n.past = n.past.plus(i.totals())
+	n.installLocked(nil)
+	n.mu.Unlock()
 	return i.close()
+}
+
+// tally returns what has been counted in all incarnations that have ended, and the one that runs, if any.
+func (n *Node) tally() (restarts int, past totals, now *incarnation) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.restarts, n.past, n.current
 }
 
 // install makes an incarnation the current one; nil while there is none.
 func (n *Node) install(i *incarnation) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.installLocked(i)
+}
+
+func (n *Node) installLocked(i *incarnation) {
 	n.current = i
 	close(n.changed)
 	n.changed = make(chan struct{})

@@ -158,16 +158,17 @@ func (d *Driver) Watch(table string, p Pattern) (*Subscription, error) {
 
 // Changes returns what has changed since the last call. The error ends the subscription: ErrNoTable, ErrOverloaded.
 func (s *Subscription) Changes() ([]Change, error) {
-	keys, err := s.watcher.take()
-	if err != nil {
-		return nil, err
-	}
 	var out []Change
-	s.engine.yieldChanges(context.Background(), s.table, s.matcher, keys, func(c Change, _ error) bool {
-		out = append(out, c)
-		return true
-	})
-	return out, nil
+	for {
+		keys, _, err := s.table.hub.read(s.watcher)
+		if err != nil || len(keys) == 0 {
+			return out, err
+		}
+		s.engine.yieldChanges(context.Background(), s.table, s.matcher, keys, func(c Change, _ error) bool {
+			out = append(out, c)
+			return true
+		})
+	}
 }
 
 // Transfers names the repairs that this node takes from others now, in the order of their beginning.

@@ -66,6 +66,7 @@ type space struct {
 	retired atomic.Pointer[map[clock.Actor]struct{}]
 
 	watches watchCounts
+	tallies tallies
 	backlog *backlog
 
 	dirtyMu sync.Mutex

@@ -2,8 +2,12 @@ package engine
 
 import "sync/atomic"
 
-// Stats counts what an incarnation has done, and what it holds now. Bytes are those of keys, values and clocks as they are encoded.
+// Stats counts what a node has done since its first incarnation in this process, and what it holds now.
 type Stats struct {
+	// Tables are all open tables, by name.
+	Tables []TableInfo
+	// Quarantines is the number of conflicts that must not be judged again by the handler that trapped on them.
+	Quarantines int
 	// Watchers are open now; WatchersOverloaded have ended because they did not keep up.
 	Watchers           int
 	WatchersOverloaded uint64
@@ -14,7 +18,8 @@ type Stats struct {
 	// Waiting is the number of bytes that were written here and wait to be sent. Refused counts the writes that found no room there.
 	Waiting int
 	Refused uint64
-	// Repairs by log and by FULL that this node has completed, and the bytes that it took by repairs.
+	// RepairsByLog and RepairsByFull count the partitions that this node has brought up to date by a transfer, RepairBytes the encoded bytes that it
+	// took by transfers.
 	RepairsByLog  uint64
 	RepairsByFull uint64
 	RepairBytes   uint64
@@ -26,16 +31,23 @@ type tallies struct {
 	byLog, byFull, repaired atomic.Uint64
 }
 
-// Stats returns what this incarnation has counted since it was opened; watches and refusals since the first incarnation in this process.
+// Stats counts. It never blocks for long, and answers also while the node is not ready. Safe for concurrent use.
 func (e *Engine) Stats() Stats {
-	c := e.core
-	waiting, refused := c.space.backlog.counts()
-	return Stats{
-		Watchers: int(c.space.watches.open.Load()), WatchersOverloaded: c.space.watches.overloaded.Load(),
-		Unconfirmed: int(c.tallies.unconfirmed.Load()), Behind: int(c.tallies.behind.Load()),
+	s := e.core.space
+	waiting, refused := s.backlog.counts()
+	out := Stats{
+		Watchers: int(s.watches.open.Load()), WatchersOverloaded: s.watches.overloaded.Load(),
+		Unconfirmed: int(s.tallies.unconfirmed.Load()), Behind: int(s.tallies.behind.Load()),
 		Waiting: waiting, Refused: refused,
-		RepairsByLog: c.tallies.byLog.Load(), RepairsByFull: c.tallies.byFull.Load(), RepairBytes: c.tallies.repaired.Load(),
+		RepairsByLog: s.tallies.byLog.Load(), RepairsByFull: s.tallies.byFull.Load(), RepairBytes: s.tallies.repaired.Load(),
 	}
+	for _, t := range s.sortedTables() {
+		out.Tables = append(out.Tables, s.info(t))
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out.Quarantines = len(s.facts.quarantines)
+	return out
 }
 
 // countWindows notes how far the members are behind what was sent to them.
@@ -47,15 +59,15 @@ func (c *Core) countWindows() {
 			behind++
 		}
 	}
-	c.tallies.unconfirmed.Store(int64(most))
-	c.tallies.behind.Store(int64(behind))
+	c.space.tallies.unconfirmed.Store(int64(most))
+	c.space.tallies.behind.Store(int64(behind))
 }
 
 // countRepair notes a completed transfer.
 func (c *Core) countRepair(full bool) {
 	if full {
-		c.tallies.byFull.Add(1)
+		c.space.tallies.byFull.Add(1)
 		return
 	}
-	c.tallies.byLog.Add(1)
+	c.space.tallies.byLog.Add(1)
 }

@@ -255,7 +255,7 @@ func (c *Core) takeChunk(t *transfer, f chunkFrame) (done bool, err error) {
 	if answer.Clock != nil {
 		c.dropRetired(answer.Clock)
 	}
-	c.tallies.repaired.Add(uint64(len(f.Answer)))
+	c.space.tallies.repaired.Add(uint64(len(f.Answer)))
 	t.p.mu.Lock()
 	changed, done, err := t.p.rep.Take(t.intake, answer)
 	t.p.mu.Unlock()
