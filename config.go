@@ -187,7 +187,10 @@ func validBus(c bus.Config) bool {
 }
 
 // ErrDataDir says that the data directory cannot be used.
-var ErrDataDir = errors.New("data directory cannot be written: choose another with --data, or mend its permissions")
+var ErrDataDir = errors.New("data directory cannot be written: choose another with --data, or mend its permissions, or make room on its disk")
+
+// probeBytes is what is written to find out whether there is room.
+const probeBytes = 64 << 10
 
 // prepareDataDir makes sure that the data directory is there and can be written. It returns the folder for compiled handlers.
 func (c Config) prepareDataDir() (cache string, err error) {
@@ -197,15 +200,21 @@ func (c Config) prepareDataDir() (cache string, err error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
-	probe, err := os.CreateTemp(c.DataDir, ".probe-*")
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrDataDir, err)
-	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+	if err := probe(c.DataDir); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrDataDir, err)
 	}
 	if c.CacheDir != "" {
 		return c.CacheDir, nil
 	}
 	return filepath.Join(c.DataDir, "cache"), nil
+}
+
+// probe writes a file and removes it.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, probeBytes))
+	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
 }

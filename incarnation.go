@@ -32,7 +32,7 @@ type incarnation struct {
 	server *rest.Server
 	http   string
 	served chan error
-	losses sync.WaitGroup
+	chores sync.WaitGroup
 }
 
 // secretBytes is the length of what a new cluster authenticates its tokens with.
@@ -60,12 +60,8 @@ func (i *incarnation) open(ctx context.Context, n *Node, legacy *engine.Legacy) 
 	if err != nil {
 		return fmt.Errorf("mint an actor: %w", err)
 	}
-	cache, err := n.cfg.prepareDataDir()
-	if err != nil {
+	if err := i.openHost(n, legacy != nil); err != nil {
 		return err
-	}
-	if i.host, err = plugins.NewHost(plugins.Config{CacheDir: cache, Logger: n.cfg.Logger}); err != nil {
-		return fmt.Errorf("handlers: %w", err)
 	}
 	listener, err := n.listenHTTP()
 	if err != nil {
@@ -81,6 +77,30 @@ func (i *incarnation) open(ctx context.Context, n *Node, legacy *engine.Legacy) 
 		return err
 	}
 	return i.serve(n, listener)
+}
+
+// openHost prepares the data directory and the host of handlers. A disk that fails is said at the first start; a node that has run goes on without.
+func (i *incarnation) openHost(n *Node, again bool) error {
+	cache, err := n.cfg.prepareDataDir()
+	if err != nil && !again {
+		return err
+	}
+	if err == nil {
+		i.host, err = plugins.NewHost(plugins.Config{CacheDir: cache, Logger: n.cfg.Logger})
+	}
+	if errors.Is(err, plugins.ErrCacheDir) && again || errors.Is(err, ErrDataDir) {
+		n.diskFailed(err)
+		i.host, err = plugins.NewHost(plugins.Config{Logger: n.cfg.Logger})
+	}
+	if err != nil {
+		return fmt.Errorf("handlers: %w", err)
+	}
+	return nil
+}
+
+// diskFailed reports that the node goes on without what is on disk.
+func (n *Node) diskFailed(err error) {
+	n.event(engine.Event{Kind: engine.EventError, Err: fmt.Errorf("the node goes on without its data directory: %w", err)})
 }
 
 // listenHTTP takes the port first, so that a start with a port in use has no other effect.
@@ -102,26 +122,12 @@ func (n *Node) listenHTTP() (net.Listener, error) {
 }
 
 func (i *incarnation) openEngine(ctx context.Context, n *Node, legacy *engine.Legacy, actor clock.Actor) error {
-	known, err := n.cfg.loadRoutes()
+	known, err := n.knownRoutes(legacy != nil)
 	if err != nil {
 		return err
 	}
-	var loss func()
 	lost := make(chan struct{}, 1)
-	loss = func() {
-		select {
-		case lost <- struct{}{}:
-		default:
-		}
-	}
-	i.bus, err = bus.Open(ctx, n.cfg.WrapBus(n.busConfig(actor, known, loss)))
-	if err != nil {
-		return fmt.Errorf("network: %w", err)
-	}
-	if n.cfg.NATSURL == "" {
-		n.keepRoute(i.bus.ListenAddr())
-	}
-	if err := i.join(ctx, n); err != nil {
+	if err := i.openBus(ctx, n, actor, known, lost); err != nil {
 		return err
 	}
 	secret := make([]byte, secretBytes)
@@ -131,16 +137,47 @@ func (i *incarnation) openEngine(ctx context.Context, n *Node, legacy *engine.Le
 	n.mu.Lock()
 	restarts := n.restarts
 	n.mu.Unlock()
+	network := &remembering{NATS: i.bus, cfg: n.cfg}
 	i.engine, err = engine.Open(engine.Config{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Actor: actor, Secret: secret, HTTP: reachableAt(i.http, i.bus.RouteAddr()), Route: i.bus.RouteAddr(), ReadyWait: n.cfg.ReadyWait,
 		ExpectPeers: n.cfg.NATSURL != "" || len(n.cfg.Join)+len(known) > 0, Restarts: restarts,
 		ForgetAfter: n.cfg.ForgetAfter, OnTrap: engine.TrapAction(n.cfg.OnTrap), Events: n.event, Legacy: legacy,
-	}, &remembering{NATS: i.bus, cfg: n.cfg}, resolver{host: i.host})
+	}, network, resolver{host: i.host})
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	i.losses.Go(func() { i.passLoss(lost) })
+	i.chores.Go(func() { i.passLoss(lost) })
+	i.chores.Go(func() { i.keepSaving(network) })
 	return nil
+}
+
+// knownRoutes are the addresses of members from earlier runs. A node that has run knows its members by its legacy too, and goes on without the disk.
+func (n *Node) knownRoutes(again bool) ([]string, error) {
+	known, err := n.cfg.loadRoutes()
+	if err != nil && again {
+		n.diskFailed(err)
+		return nil, nil
+	}
+	return known, err
+}
+
+// openBus opens the network and waits for a first route where one is expected. What may have been lost is told to lost.
+func (i *incarnation) openBus(ctx context.Context, n *Node, actor clock.Actor, known []string, lost chan<- struct{}) error {
+	loss := func() {
+		select {
+		case lost <- struct{}{}:
+		default:
+		}
+	}
+	var err error
+	i.bus, err = bus.Open(ctx, n.cfg.WrapBus(n.busConfig(actor, known, loss)))
+	if err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	if n.cfg.NATSURL == "" {
+		n.keepRoute(i.bus.ListenAddr())
+	}
+	return i.join(ctx, n)
 }
 
 // reachableAt is what other nodes are told of an HTTP address: one that listens on all interfaces is reached where the routes are.
@@ -161,6 +198,20 @@ func (i *incarnation) passLoss(lost <-chan struct{}) {
 		select {
 		case <-lost:
 			i.engine.NetworkLost()
+		case <-i.engine.Done():
+			return
+		}
+	}
+}
+
+// keepSaving writes what the disk has refused, until the engine ends.
+func (i *incarnation) keepSaving(network *remembering) {
+	tick := time.NewTicker(saveInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			network.saveAgain()
 		case <-i.engine.Done():
 			return
 		}
@@ -227,7 +278,7 @@ func (i *incarnation) close() (*engine.Legacy, error) {
 	if i.engine != nil {
 		var err error
 		legacy, err = i.engine.Close()
-		i.losses.Wait()
+		i.chores.Wait()
 		errs = append(errs, err)
 	}
 	if i.host != nil {

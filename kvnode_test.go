@@ -21,6 +21,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if kind := os.Getenv(childVariable); kind != "" {
+		os.Exit(beChild(kind))
+	}
 	goleak.VerifyTestMain(m)
 }
 

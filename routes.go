@@ -7,21 +7,49 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/google/renameio/v2"
 
 	"github.com/kvnode/kvnode/bus"
 )
 
+// saveInterval is the pause between attempts to write what could not be written.
+const saveInterval = 2 * time.Second
+
 // remembering is the network that keeps the known members' addresses in the data directory, so that a node finds its cluster again without --join.
+// What cannot be written is reported once, and tried again.
 type remembering struct {
 	*bus.NATS
 	cfg Config
+
+	mu      sync.Mutex // guards what follows, and the file
+	addrs   []string
+	unsaved bool
 }
 
 // SetRoutes implements engine.Peers.
 func (r *remembering) SetRoutes(addrs []string) error {
-	return errors.Join(r.NATS.SetRoutes(addrs), r.cfg.saveRoutes(addrs))
+	return errors.Join(r.NATS.SetRoutes(addrs), r.save(addrs))
+}
+
+func (r *remembering) save(addrs []string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.cfg.saveRoutes(addrs)
+	r.addrs, r.unsaved = addrs, err != nil
+	return err
+}
+
+// saveAgain writes what could not be written before.
+func (r *remembering) saveAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unsaved && r.cfg.saveRoutes(r.addrs) == nil {
+		r.unsaved = false
+		r.cfg.Logger.Info("the known members are written again", "file", r.cfg.routesFile())
+	}
 }
 
 func (c Config) routesFile() string { return filepath.Join(c.DataDir, "members.json") }

@@ -159,6 +159,17 @@ func TestMoreWatchesThanTheLimitAreRefused(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestWatchThatDoesNotKeepUpIsToldSo(t *testing.T) {
+	t.Parallel()
+	store, addr := table(t)
+	changes, err := newPlainClient(t, addr).Watch(t.Context(), "t", engine.Pattern{Key: "*"})
+	require.NoError(t, err)
+	for range 200 {
+		put(t, store, "k", strings.Repeat("v", 256<<10)) // more than sockets and the store's buffer take
+	}
+	require.ErrorIs(t, lastError(changes), engine.ErrOverloaded)
+}
+
 func TestWatchWhoseClientNeverReadsIsCut(t *testing.T) {
 	t.Parallel()
 	store := resttest.New()
