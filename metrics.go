@@ -70,6 +70,7 @@ func families() map[string]family {
 	define(counter, "kvnode_overloaded_total", "What ended with ErrOverloaded: writes, HTTP requests, watches.", "what")
 	define(gauge, "kvnode_http_requests", "HTTP requests under way, watches included.")
 	define(gauge, "kvnode_http_body_bytes", "Bytes of request bodies that the HTTP API holds.")
+	define(gauge, "kvnode_http_stream_bytes", "Bytes of entries that watches and matches are writing.")
 	return all
 }
 
@@ -170,6 +171,7 @@ func showHTTP(show shower, i *incarnation) {
 	l := i.server.Load()
 	show("http_requests", float64(l.Requests))
 	show("http_body_bytes", float64(l.BodyBytes))
+	show("http_stream_bytes", float64(l.StreamBytes))
 }
 
 func showEngine(show shower, s engine.Stats) {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -52,11 +53,21 @@ func (s *Server) match(w *tracked, r *http.Request) error {
 		if err != nil {
 			return stream.fail(err)
 		}
-		if err := stream.add(e); err != nil {
+		if err := s.writeEntry(r.Context(), stream, e); err != nil {
 			return err
 		}
 	}
 	return stream.end()
+}
+
+// writeEntry adds an entry, which takes room until the client has taken it.
+func (s *Server) writeEntry(ctx context.Context, stream *entryStream, e engine.Entry) error {
+	size := lineBytes(e)
+	if err := s.room.take(ctx, size); err != nil {
+		return stream.fail(err)
+	}
+	defer s.room.give(size)
+	return stream.add(e)
 }
 
 // entryStream writes entries as they come. Nothing is sent before the first one, so that an early error is still an HTTP status.

@@ -12,8 +12,8 @@ import (
 type Load struct {
 	// Requests are under way, watches and matches included.
 	Requests int
-	// BodyBytes is how much of request bodies is held in memory.
-	BodyBytes int64
+	// BodyBytes is how much of request bodies is held in memory, StreamBytes how much of what watches and matches answer.
+	BodyBytes, StreamBytes int64
 	// Refused counts the requests that were answered with engine.ErrOverloaded since the server was made.
 	Refused uint64
 }
@@ -21,9 +21,10 @@ type Load struct {
 // Load returns what the server is doing now. It is safe for concurrent use.
 func (s *Server) Load() Load {
 	return Load{
-		Requests:  int(s.load.requests.Load() + s.load.streams.Load()),
-		BodyBytes: s.load.bytes.Load(),
-		Refused:   s.load.refused.Load(),
+		Requests:    int(s.load.requests.Load() + s.load.streams.Load()),
+		BodyBytes:   s.load.bytes.Load(),
+		StreamBytes: s.room.held(),
+		Refused:     s.load.refused.Load(),
 	}
 }
 
@@ -53,6 +54,15 @@ func (s *Server) admit(rt route) (leave func(), err error) {
 func (s *Server) overloaded(why string) error {
 	s.load.refused.Add(1)
 	return fmt.Errorf("%w: %s", engine.ErrOverloaded, why)
+}
+
+// lineBytes estimates what an entry takes while it is written as JSON: its values, encoded, and in the writer's buffer.
+func lineBytes(e engine.Entry) int64 {
+	n := len(e.Key) + len(e.Value)
+	for _, v := range e.Siblings {
+		n += len(v.Value)
+	}
+	return 2 * int64(n)
 }
 
 // hold counts bytes that the request holds until it is over, if there is room for them.

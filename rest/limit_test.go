@@ -117,7 +117,7 @@ func TestRequestBodiesInMemoryAreBounded(t *testing.T) {
 // awaitLoad waits until the server's load is as wanted.
 func awaitLoad(t *testing.T, server *rest.Server, wanted func(rest.Load) bool) {
 	t.Helper()
-	require.Eventually(t, func() bool { return wanted(server.Load()) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return wanted(server.Load()) }, 30*time.Second, time.Millisecond)
 }
 
 func TestBatchesCountTwiceForTheyAreDecoded(t *testing.T) {
@@ -159,6 +159,50 @@ func TestMoreWatchesThanTheLimitAreRefused(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// watchSilently opens a watch of the table t whose client reads nothing but the first line of the answer, and no more than it must.
+func watchSilently(t *testing.T, addr string) {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = fmt.Fprint(conn, "GET /v1/tables/t/watch HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	status, err := bufio.NewReaderSize(conn, 16).ReadString('\n')
+	require.NoError(t, err)
+	require.Contains(t, status, "200")
+}
+
+func TestWatchesShareABoundedRoomAndThoseThatReadSeeTheFinalState(t *testing.T) {
+	t.Parallel()
+	const room = 4 << 20
+	store := resttest.New()
+	_, err := store.CreateTable(t.Context(), "t", engine.TableOptions{})
+	require.NoError(t, err)
+	server, addr := serve(t, rest.Config{Store: store, RequestTimeout: 3 * time.Second, MaxStreamBytes: room})
+	for range 4 {
+		watchSilently(t, addr)
+	}
+	changes, err := newPlainClient(t, addr).Watch(t.Context(), "t", engine.Pattern{Key: "*"})
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		for change, err := range changes {
+			if err != nil || string(change.Entry.Value) == "final" {
+				ended <- err
+				return
+			}
+		}
+	}()
+	for range 40 {
+		put(t, store, "k", strings.Repeat("v", 512<<10))
+		require.LessOrEqual(t, server.Load().StreamBytes, int64(room))
+	}
+	put(t, store, "k", "final")
+	require.NoError(t, <-ended)
+	require.LessOrEqual(t, server.Load().StreamBytes, int64(room))
+	awaitLoad(t, server, func(l rest.Load) bool { return l.Requests == 0 && l.StreamBytes == 0 })
+}
+
 func TestWatchThatDoesNotKeepUpIsToldSo(t *testing.T) {
 	t.Parallel()
 	store, addr := table(t)
@@ -176,14 +220,7 @@ func TestWatchWhoseClientNeverReadsIsCut(t *testing.T) {
 	_, err := store.CreateTable(t.Context(), "t", engine.TableOptions{})
 	require.NoError(t, err)
 	server, addr := serve(t, rest.Config{Store: store, RequestTimeout: 100 * time.Millisecond})
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, conn.Close()) }()
-	_, err = fmt.Fprint(conn, "GET /v1/tables/t/watch HTTP/1.1\r\nHost: x\r\n\r\n")
-	require.NoError(t, err)
-	status, err := bufio.NewReaderSize(conn, 16).ReadString('\n')
-	require.NoError(t, err)
-	require.Contains(t, status, "200")
+	watchSilently(t, addr)
 	for server.Load().Requests > 0 {
 		put(t, store, "k", strings.Repeat("v", 1<<20))
 	}

@@ -30,6 +30,9 @@ type Config struct {
 	// MaxBodyBytes bounds the request bodies in memory, in bytes; a request that needs more is answered with engine.ErrOverloaded. Default 256 MiB. It
 	// must have room for the greatest request, a batch of 128 MiB.
 	MaxBodyBytes int64
+	// MaxStreamBytes bounds what watches and matches hold of entries that are being written, in bytes; beyond it they wait for each other. Default
+	// 256 MiB. A client that takes nothing for 15 s is cut, and gives its part back.
+	MaxStreamBytes int64
 }
 
 // Validate refuses a configuration that cannot work.
@@ -41,8 +44,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("config: Heartbeat is negative: %s", c.Heartbeat)
 	case c.RequestTimeout < 0:
 		return fmt.Errorf("config: RequestTimeout is negative: %s", c.RequestTimeout)
-	case c.MaxRequests < 0 || c.MaxStreams < 0 || c.MaxBodyBytes < 0:
-		return fmt.Errorf("config: MaxRequests, MaxStreams or MaxBodyBytes is negative: %d, %d, %d", c.MaxRequests, c.MaxStreams, c.MaxBodyBytes)
+	case c.MaxRequests < 0 || c.MaxStreams < 0 || c.MaxBodyBytes < 0 || c.MaxStreamBytes < 0:
+		return fmt.Errorf("config: MaxRequests, MaxStreams, MaxBodyBytes or MaxStreamBytes is negative: %d, %d, %d, %d",
+			c.MaxRequests, c.MaxStreams, c.MaxBodyBytes, c.MaxStreamBytes)
 	default:
 		return nil
 	}
@@ -67,6 +71,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxBodyBytes == 0 {
 		c.MaxBodyBytes = 256 << 20
 	}
+	if c.MaxStreamBytes == 0 {
+		c.MaxStreamBytes = 256 << 20
+	}
 	return c
 }
 
@@ -81,6 +88,7 @@ type Server struct {
 	origin *http.CrossOriginProtection
 	http   *http.Server
 	load   load
+	room   *room
 	// peers carries the requests that are passed on while this node is not ready.
 	peers *http.Transport
 
@@ -101,6 +109,7 @@ func NewServer(config Config) (*Server, error) {
 		config: config, store: config.Store, log: config.Logger,
 		mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), peers: &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute}, closing: make(chan struct{}),
 	}
+	s.room = newRoom(config.MaxStreamBytes)
 	s.register()
 	s.http = &http.Server{
 		Handler:           s,
@@ -165,6 +174,13 @@ func (s *Server) contain(t *tracked, r *http.Request) {
 	s.fail(t, ErrInternal)
 }
 
+const (
+	// streamPatience is how long the client of a watch or a match may take nothing.
+	streamPatience = 15 * time.Second
+	// writePiece is how much of an answer has a deadline of its own.
+	writePiece = 64 << 10
+)
+
 // tracked knows whether the answer has begun, gives every write its own deadline, and counts the bytes that the request holds.
 type tracked struct {
 	http.ResponseWriter
@@ -183,8 +199,9 @@ func (t *tracked) begin() {
 	_ = t.controller.SetWriteDeadline(deadline)
 }
 
-// stream lifts the deadline of reading: the server reads on to notice that the client went away.
+// stream lifts the deadline of reading: the server reads on to notice that the client went away. A client that takes nothing is cut soon.
 func (t *tracked) stream() {
+	t.timeout = min(t.timeout, streamPatience)
 	_ = t.controller.SetReadDeadline(time.Time{})
 }
 
@@ -193,10 +210,18 @@ func (t *tracked) WriteHeader(status int) {
 	t.ResponseWriter.WriteHeader(status)
 }
 
+// Write gives the client its time for each piece.
 func (t *tracked) Write(p []byte) (int, error) {
 	t.wrote = true
-	_ = t.controller.SetWriteDeadline(time.Now().Add(t.timeout))
-	return t.ResponseWriter.Write(p)
+	written := 0
+	for {
+		_ = t.controller.SetWriteDeadline(time.Now().Add(t.timeout))
+		n, err := t.ResponseWriter.Write(p[written:min(len(p), written+writePiece)])
+		written += n
+		if err != nil || written == len(p) {
+			return written, err
+		}
+	}
 }
 
 // Unwrap gives http.ResponseController the writer below.

@@ -61,22 +61,31 @@ func (s *Server) writeChanges(ctx context.Context, w changeWriter, steps <-chan 
 	heartbeat := time.NewTicker(s.config.Heartbeat)
 	defer heartbeat.Stop()
 	for {
-		line := ChangeJSON{Type: "heartbeat"}
+		line, size := ChangeJSON{Type: "heartbeat"}, int64(0)
 		select {
 		case next, ok := <-steps:
 			if err := s.endOfWatch(ctx, next.err, ok); err != nil {
 				return w.write(ChangeJSON{Type: "end", Error: newErrorJSON(err)})
 			}
-			line = NewChangeJSON(next.change)
+			line, size = NewChangeJSON(next.change), lineBytes(next.change.Entry)
 			heartbeat.Reset(s.config.Heartbeat)
 		case <-ctx.Done():
 			return w.write(ChangeJSON{Type: "end", Error: newErrorJSON(s.endOfWatch(ctx, ctx.Err(), true))})
 		case <-heartbeat.C:
 		}
-		if err := w.write(line); err != nil {
+		if err := s.writeChange(ctx, w, line, size); err != nil {
 			return err
 		}
 	}
+}
+
+// writeChange writes a line that holds so many bytes until the client has taken it.
+func (s *Server) writeChange(ctx context.Context, w changeWriter, line ChangeJSON, size int64) error {
+	if err := s.room.take(ctx, size); err != nil {
+		return w.write(ChangeJSON{Type: "end", Error: newErrorJSON(s.endOfWatch(ctx, err, true))})
+	}
+	defer s.room.give(size)
+	return w.write(line)
 }
 
 // endOfWatch names the reason for which a watch ends; nil means that it goes on.
