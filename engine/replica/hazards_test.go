@@ -123,3 +123,22 @@ func TestNewsThatClosesAGapDoesNotStripAllKeysAtOnce(t *testing.T) {
 	}
 	requireSame(t, a, b)
 }
+
+// TestTransferWhoseSenderOwesForEverIsGivenUp has a sender whose mutations are taken out of its answers on their way.
+func TestTransferWhoseSenderOwesForEverIsGivenUp(t *testing.T) {
+	a, b := diverged(t, 50)
+	x := begin(a, b, true)
+	for i := range 50 {
+		del(t, a, fmt.Sprint("key", i))
+	}
+	drain(t, a)
+	var err error
+	for steps := 0; err == nil; steps++ {
+		require.Less(t, steps, 20)
+		answer := x.answer(t, 200)
+		answer.Delta.Objects = nil
+		_, x.done, err = b.Take(x.intake, answer)
+		require.False(t, x.done)
+	}
+	require.ErrorIs(t, err, replica.ErrStale)
+}

@@ -99,7 +99,8 @@ func (in *Intake) touch(key string, old []Version) {
 }
 
 // Take takes the answer to the last question. It returns the keys whose versions changed, sorted, and whether the transfer is complete: then the caller
-// should call Tidy until that is done. Errors are those of Receive, and ErrStale when the transfer is no longer the replica's.
+// should call Tidy until that is done. Errors are those of Receive, and ErrStale when the transfer is no longer the replica's or comes to nothing; keys may have
+// changed nevertheless.
 func (r *Replica) Take(in *Intake, a *Answer) (changed []string, done bool, err error) {
 	if r.intake != in {
 		return nil, false, fmt.Errorf("take: %w", ErrStale)
@@ -109,6 +110,9 @@ func (r *Replica) Take(in *Intake, a *Answer) (changed []string, done bool, err 
 	}
 	if changed, err = r.Receive(a.Delta); err != nil {
 		return nil, false, err
+	}
+	if a.Owes && r.hearsNothing(in) {
+		return sorted(changed), false, fmt.Errorf("take: the sender owes mutations and brings none: %w", ErrStale)
 	}
 	switch {
 	case a.Clock != nil:
@@ -124,8 +128,12 @@ func (r *Replica) Take(in *Intake, a *Answer) (changed []string, done bool, err 
 	case a.Stage == StageCompare && !a.Owes && len(in.spans)+len(in.keys) == 0:
 		changed, done = append(changed, r.finish(in)...), true
 	}
-	slices.Sort(changed)
-	return slices.Compact(changed), done, nil
+	return sorted(changed), done, nil
+}
+
+func sorted(keys []string) []string {
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // admitStep checks that the answer takes the transfer a step further.
@@ -144,6 +152,16 @@ func (r *Replica) admitStep(in *Intake, a *Answer) error {
 		return fmt.Errorf("%d sums and %d verdicts, not those that were asked for: %w", len(a.Sums), len(a.Gone), ErrMalformed)
 	}
 	return nil
+}
+
+// hearsNothing reports whether a question for nothing but what is owed has left the receiver as it was: to ask again would be of no use.
+func (r *Replica) hearsNothing(in *Intake) bool {
+	if in.next.Stage != StageCompare || len(in.asked.spans)+len(in.asked.held) > 0 {
+		return false
+	}
+	had := in.clock.Clone()
+	had.Join(in.asked.Beyond)
+	return had.Covers(r.clock)
 }
 
 // fits reports whether the answer has the sums and verdicts that it should have.
