@@ -53,6 +53,7 @@ type Core struct {
 
 	factsVersion   uint64
 	judgingVersion uint64
+	modulesVersion uint64
 	routes         []string
 	handlers       map[string]handlerRecord
 }
@@ -177,7 +178,7 @@ const sweepInterval = 10 * time.Second
 // settleFacts acts on changes of the catalogue.
 func (c *Core) settleFacts() {
 	c.space.mu.RLock()
-	version, judging := c.space.facts.version, c.space.facts.judging
+	version, judging, modules := c.space.facts.version, c.space.facts.judging, c.space.facts.modules
 	c.space.mu.RUnlock()
 	if version == c.factsVersion {
 		return
@@ -189,7 +190,10 @@ func (c *Core) settleFacts() {
 	c.updateRoutes()
 	c.announceHandlers()
 	if judging != c.judgingVersion {
-		c.judgingVersion, c.cases.rescan = judging, true
+		c.cases.rescan = true
+	}
+	if judging != c.judgingVersion || modules != c.modulesVersion {
+		c.judgingVersion, c.modulesVersion = judging, modules
 		c.do(PrepareHandlers{})
 	}
 	c.publish()

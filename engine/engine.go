@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -209,8 +210,15 @@ func (e *Engine) judge(job Job) {
 	e.post(judged{job: job, view: v, err: err})
 }
 
+// prepare loads modules, and tells the watchers of conflicts that no handler could judge before.
 func (e *Engine) prepare() {
-	e.check("prepare handlers", e.core.judges.prepare(e.ctx))
+	loaded, err := e.core.judges.prepare(e.ctx)
+	e.check("prepare handlers", err)
+	for _, t := range e.core.space.sortedTables() {
+		if rec, ok := e.core.space.handler(t); ok && slices.Contains(loaded, rec) {
+			t.hub.notify(t.conflicts()...)
+		}
+	}
 }
 
 // setRoutes passes the newest addresses on; it may take as long as a disk or a network takes.

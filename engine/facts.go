@@ -101,8 +101,8 @@ type facts struct {
 	told map[clock.Actor]sealRecord
 	// secrets authenticate tokens; the first makes them.
 	secrets [][]byte
-	// version counts the changes; judging those that may change what becomes of conflicts.
-	version, judging uint64
+	// version counts the changes; judging those that may change what becomes of conflicts; modules those of modules' bytes.
+	version, judging, modules uint64
 }
 
 func newFacts() *facts {
@@ -123,6 +123,9 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 	f.version++
 	if key != "" && strings.Contains("thpq", key[:1]) {
 		f.judging++
+	}
+	if strings.HasPrefix(key, keyModule) {
+		f.modules++
 	}
 	rest := key[min(2, len(key)):]
 	switch key[:min(2, len(key))] {

@@ -102,8 +102,9 @@ func (j *judges) compile(ctx context.Context, r handlerRecord) (Judge, error) {
 	return judge, nil
 }
 
-// prepare loads the modules in force, also those that could not be loaded before, and closes the others.
-func (j *judges) prepare(ctx context.Context) error {
+// prepare loads the modules in force, also those that could not be loaded before, and closes the others. It returns the records whose modules it has
+// loaded now.
+func (j *judges) prepare(ctx context.Context) (loaded []handlerRecord, err error) {
 	j.forgetFailures()
 	inForce := j.space.handlersInForce()
 	var errs []error
@@ -111,11 +112,23 @@ func (j *judges) prepare(ctx context.Context) error {
 		if r.Disabled || r.Rewriter != j.rewriter() {
 			continue
 		}
-		if _, err := j.load(ctx, r); err != nil && !errors.Is(err, errModuleMissing) && !errors.Is(err, ErrClosed) {
+		known := j.isLoaded(r)
+		switch _, err := j.load(ctx, r); {
+		case err == nil && !known:
+			loaded = append(loaded, r)
+		case err != nil && !errors.Is(err, errModuleMissing) && !errors.Is(err, ErrClosed):
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(append(errs, j.closeOthers(inForce))...)
+	return loaded, errors.Join(append(errs, j.closeOthers(inForce))...)
+}
+
+// isLoaded reports whether the module of a record is loaded.
+func (j *judges) isLoaded(r handlerRecord) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	m, ok := j.loaded[moduleID{sha256: r.SHA256, limits: r.Limits}]
+	return ok && m.finished()
 }
 
 // forgetFailures lets the next caller try again.

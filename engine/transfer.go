@@ -81,6 +81,9 @@ func (c *Core) take(from clock.Actor, p *partition, full bool) {
 	p.mu.Lock()
 	t := &transfer{p: p, peer: from, id: c.repair.next, intake: p.rep.Begin(), deadline: c.now.Add(transferPatience)}
 	have := p.rep.Clock()
+	if p.rep.IsVague() {
+		full, have = true, clock.Clock{}
+	}
 	p.mu.Unlock()
 	c.repair.taking[p.id] = t
 	c.ask(t, pullFrame{Full: full, Clock: have.AppendBinary(nil)})
@@ -260,6 +263,7 @@ func (c *Core) takeChunk(t *transfer, f chunkFrame) (done bool, err error) {
 	changed, done, err := t.p.rep.Take(t.intake, answer)
 	t.p.mu.Unlock()
 	c.changed(t.p, changed)
+	c.madeAgain(t.p, t.intake.MadeAgain())
 	return done, err
 }
 

@@ -218,3 +218,28 @@ func TestWatchShowsTheViewUnderTheOptionsThatHoldAfterASplit(t *testing.T) {
 		require.Equal(t, "k=a,b", last)
 	})
 }
+
+func TestWatchShowsTheHandlersViewOnceItsModuleHasArrived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a", "b")
+		plugins, err := c.Node("a").Plugins(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, engine.LoseModule(c.Node("a").Engine, plugins[0].SHA256))
+		c.StartAll("c")
+		isolate(c)
+		w := watch(t, c.Node("c"), engine.Pattern{})
+		put(t, c.Node("a"), "carts", "k", "a")
+		c.Pass(time.Second)
+		put(t, c.Node("b"), "carts", "k", "b")
+		w.next("k=b")
+		c.Converge()
+		c.Pass(5 * time.Second)
+		require.Equal(t, engine.Unavailable, get(t, c.Node("c"), "k").State)
+		for len(w.news) > 0 {
+			<-w.news
+		}
+		_, err = c.Node("a").InstallPlugin(t.Context(), "union", []byte("union"), engine.Limits{})
+		require.NoError(t, err)
+		w.next("k=a,b")
+	})
+}

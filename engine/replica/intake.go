@@ -20,6 +20,9 @@ type Intake struct {
 	// compared has of some keys the versions that stay; of the others those of C0, and those in gone, go at the end. Nil before StageCompare.
 	compared map[string][]clock.Dot
 	gone     clock.Clock
+	// everything says that the sender was asked for all its keys, and again what was made again because of them.
+	everything bool
+	again      []Again
 }
 
 // Bounds of one question, and of the keys among which the one that makes a difference is looked for.
@@ -30,8 +33,15 @@ const (
 
 // Begin begins a transfer to this replica. An earlier one that is still under way is forgotten.
 func (r *Replica) Begin() *Intake {
-	r.intake = &Intake{}
+	r.intake = &Intake{everything: r.vague}
 	return r.intake
+}
+
+// MadeAgain returns what the transfer has made this replica make again, see Replica.IsVague, since the last call.
+func (in *Intake) MadeAgain() []Again {
+	again := in.again
+	in.again = nil
+	return again
 }
 
 // Abandon forgets a transfer that broke off. What it brought stays.
@@ -255,6 +265,7 @@ func (r *Replica) finish(in *Intake) []string {
 		}
 	}
 	r.clock.Join(in.clock)
+	r.vague = r.vague && !in.everything
 	r.cutRumours()
 	r.hash = nil
 	r.outbox.touchAll()

@@ -105,7 +105,9 @@ func (r *Replica) take(p Packed, base, ahead clock.Context) bool {
 		r.learn(d, p.Key)
 	}
 	r.outbox.touch(p.Key)
-	return r.swap(p.Key, old, Object{Versions: versions, Context: r.joined(old.Context, p.Object.Context, ahead)})
+	changed := r.swap(p.Key, old, Object{Versions: versions, Context: r.joined(old.Context, p.Object.Context, ahead)})
+	r.removeAgain(p.Key, p.Object.Versions)
+	return changed
 }
 
 // joined returns the stripped join of the contexts. ahead is stripped, and shared by all keys of a delta to which the other contexts add nothing.

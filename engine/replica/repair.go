@@ -42,6 +42,7 @@ type Plan struct {
 	Clock clock.Clock
 
 	to     clock.Actor
+	deaf   bool        // the receiver asks for everything, whatever it is known to have
 	theirs clock.Clock // what the receiver has, as far as the sender knows
 	sent   clock.Clock // what the first stage has sent
 	told   clock.Clock // what the sums and verdicts that were given tell of
@@ -55,7 +56,7 @@ func (r *Replica) Plan(to clock.Actor, theirs clock.Clock, full bool) *Plan {
 	if !full && theirs.Covers(r.clock) {
 		return nil
 	}
-	return &Plan{Full: full || !r.isLogged(r.clock, theirs), Clock: r.Clock(), to: to, theirs: theirs.Clone()}
+	return &Plan{Full: full || !r.isLogged(r.clock, theirs), Clock: r.Clock(), to: to, deaf: full && theirs.Len() == 0, theirs: theirs.Clone()}
 }
 
 // isLogged reports whether every mutation of c that theirs lacks is in the log.
@@ -117,7 +118,7 @@ func (r *Replica) Answer(p *Plan, q Question, a *Answer, maxBytes int) (more boo
 
 // hear takes note of what else the receiver is known to have: it need not travel, and may have left the log.
 func (p *Plan) hear(mark *clock.Clock) {
-	if mark != nil {
+	if mark != nil && !p.deaf {
 		p.theirs.Join(*mark)
 	}
 }

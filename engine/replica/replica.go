@@ -62,6 +62,7 @@ type Replica struct {
 	writers map[clock.Actor]int         // how many versions are here of each actor
 	sealed  map[clock.Actor]clock.Entry // dead actors and those of their mutations that count
 	sealing map[clock.Actor]struct{}    // those of sealed whose entries are not closed yet
+	vague   bool                        // some lost mutations of the dead are known here without their keys
 
 	dots   *dotKeys
 	outbox outbox

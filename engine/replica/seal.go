@@ -16,6 +16,9 @@ import (
 // A replica that does hold lost mutations, as that of a member which was forgotten and has come back, makes them again under its own actor: a value as
 // a version beside those that stand, and what a mutation removed as a mutation that removes it. Seal returns these, sorted by key.
 //
+// Of lost mutations whose keys the log has forgotten, what they removed is not known: IsVague is true then, until a full transfer that brings everything
+// has shown it.
+//
 // A replica whose clock does not cover e yet, as that of a node which has just joined, closes the entry as soon as its clock does. Closing it earlier
 // would make the replica claim to have seen, and removed, versions that are still on their way to it.
 //
@@ -49,7 +52,9 @@ func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []Again {
 	}
 	keys := map[string]struct{}{}
 	for _, iv := range lost {
-		for _, rec := range r.dots.within(a, iv) {
+		records := r.dots.within(a, iv)
+		r.vague = r.vague || uint64(len(records)) <= iv.Hi-iv.Lo
+		for _, rec := range records {
 			keys[rec.key] = struct{}{}
 		}
 		r.dots.drop(a, iv)
@@ -91,6 +96,24 @@ func (r *Replica) mutateAgain(key string, givenUp func(clock.Dot) bool) []clock.
 		r.outbox.wrote(key, d, false)
 	}
 	return dots
+}
+
+// IsVague reports whether this replica knows of lost mutations of dead actors without their keys. A transfer that begins then must be full, and is to
+// be asked for with an empty clock: where its objects have versions that are gone here, the replica makes mutations that remove them.
+func (r *Replica) IsVague() bool {
+	return r.vague
+}
+
+// removeAgain makes a mutation that stands for lost ones which removed some of these versions of a peer.
+func (r *Replica) removeAgain(key string, theirs []Version) {
+	if r.intake == nil || !r.intake.everything {
+		return
+	}
+	e, _ := r.objects.get(key)
+	if slices.ContainsFunc(theirs, func(v Version) bool { return !hasDot(e.Versions, v.Dot) }) {
+		none := func(clock.Dot) bool { return false }
+		r.intake.again = append(r.intake.again, Again{Key: key, Dots: r.mutateAgain(key, none)})
+	}
 }
 
 // mint returns the next dot of this replica, for a mutation of the key.

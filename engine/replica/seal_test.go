@@ -268,3 +268,25 @@ func TestNothingIsLostWhenTheDeadAreClosedInTheAbsenceOfAMember(t *testing.T) {
 		}
 	})
 }
+
+// A member that knew of no other has forgotten the keys of what it deleted. It finds them when it sees the values again.
+func TestLostDeletesWhoseKeysAreForgottenAreMadeAgainFromWhatAPeerHas(t *testing.T) {
+	agreed, a, b, back, _ := away(t)
+	back.Witness(actor(1), back.Clock())
+	require.NotZero(t, back.Collect([]clock.Actor{actor(1)}))
+	seal(t, back, actor(1), agreed)
+	require.True(t, back.IsVague())
+	drain(t, back)
+	in := back.Begin()
+	x := &transfer{from: a, to: back, plan: a.Plan(actor(4), clock.Clock{}, true), intake: in}
+	x.end(t, 1<<10)
+	require.False(t, back.IsVague())
+	again := in.MadeAgain()
+	require.True(t, slices.ContainsFunc(again, func(m replica.Again) bool { return m.Key == "old" && len(m.Dots) == 1 }), "%v", again)
+	require.Empty(t, in.MadeAgain())
+	pull(t, back, a, false)
+	pull(t, back, b, false)
+	require.Empty(t, values(a, "old"))
+	require.Equal(t, []string{"seen by one"}, values(a, "k"))
+	requireSame(t, a, back)
+}

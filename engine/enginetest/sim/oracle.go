@@ -59,6 +59,7 @@ func (n *node) learn(s *story, held engine.Held) {
 		switch has := held.Has(e.Dot); {
 		case known.Has(i) && !has && e.Lost:
 			known = known.Without(ghost.Set{}.With(i))
+			n.purged = append(n.purged, purged{s, e})
 		case known.Has(i) && !has:
 			n.w.fail("%s forgot of %v write %v", n.name, s.ID, e.Dot)
 		case has && !known.Has(i):
@@ -68,28 +69,19 @@ func (n *node) learn(s *story, held engine.Held) {
 	known = n.purge(s, known, held)
 	n.known[s.ID] = known
 	for i, e := range s.Events {
-		if known.Has(i) && !n.knows(s.ID, e.Past) {
+		if known.Has(i) && !e.Over && !n.knows(s.ID, e.Past) {
 			n.w.fail("%s knows of %v write %v, and not all that it replaced", n.name, s.ID, e.Dot)
 		}
 	}
 }
 
-// purge takes away what the node has dropped because its incarnation is over, though it has yet to learn what replaced it: it was away when the others
-// agreed. Only a node that lags may do that, and it must have learned when it is repaired; see checkPurged.
+// purge takes away what the node need not show though it knows of nothing that replaced it: what is over. Every member had something that replaced it
+// when they agreed; whoever came later may never hear of that. A node that lags may besides have dropped what lost writes replaced, and what it has
+// dropped itself; it must have learned what replaced these when it is repaired, see checkPurged.
 func (n *node) purge(s *story, known ghost.Set, held engine.Held) ghost.Set {
-	if !n.mayLag() {
-		return known
-	}
-	var past ghost.Set // of what was dropped: what that had replaced does not stand again
-	for _, p := range n.purged {
-		if p.story == s {
-			past = past.And(p.event.Past)
-		}
-	}
-	for _, e := range s.Events {
-		if e.Over {
-			past = past.And(e.Past) // who gave the node the rest has no name for what replaced it
-		}
+	var past ghost.Set // what need not stand again
+	if n.mayLag() {
+		past = n.pastOfPurged(s)
 	}
 	for {
 		at := slices.IndexFunc(s.Shown(known), func(e *ghost.Event) bool {
@@ -101,8 +93,26 @@ func (n *node) purge(s *story, known ghost.Set, held engine.Held) ghost.Set {
 		}
 		e := s.Shown(known)[at]
 		known, past = known.Without(ghost.Set{}.With(e.Index)), past.And(e.Past)
-		n.purged = append(n.purged, purged{s, e})
+		if n.mayLag() {
+			n.purged = append(n.purged, purged{s, e})
+		}
 	}
+}
+
+// pastOfPurged is what writes have replaced that the node has dropped, that are over, or that are lost.
+func (n *node) pastOfPurged(s *story) ghost.Set {
+	var past ghost.Set
+	for _, p := range n.purged {
+		if p.story == s {
+			past = past.And(p.event.Past)
+		}
+	}
+	for _, e := range s.Events {
+		if e.Over || e.Lost {
+			past = past.And(e.Past)
+		}
+	}
+	return past
 }
 
 // purged is a write that a node has dropped before it has learned what replaced it.
@@ -134,14 +144,23 @@ func (n *node) checkPurged() {
 	for _, p := range n.purged {
 		n.w.counts[CountPurged]++
 		epoch, _ := n.driver.TableEpoch(p.story.ID.table)
-		replaced := slices.ContainsFunc(p.story.Events, func(f *ghost.Event) bool {
-			return f.Past.Has(p.event.Index) && n.known[p.story.ID].Has(f.Index)
-		})
-		if !replaced && epoch == p.story.ID.epoch {
+		if !n.isReplaced(p) && n.w.isReplaced(p) && epoch == p.story.ID.epoch {
 			n.w.fail("%s is ready, has dropped of %v write %v, and does not know what replaced it", n.name, p.story.ID, p.event.Dot)
 		}
 	}
 	n.purged = nil
+}
+
+// isReplaced reports whether the node knows what replaced a write.
+func (n *node) isReplaced(p purged) bool {
+	return slices.ContainsFunc(p.story.Events, func(f *ghost.Event) bool {
+		return f.Past.Has(p.event.Index) && n.known[p.story.ID].Has(f.Index)
+	})
+}
+
+// isReplaced reports whether any node knows what replaced a write; when all who knew have crashed nobody can learn it any more.
+func (w *world) isReplaced(p purged) bool {
+	return slices.ContainsFunc(w.up(), func(n *node) bool { return n.isReplaced(p) })
 }
 
 // knows reports whether the node knows these writes, but for those that nobody has to know any more.
@@ -176,6 +195,11 @@ func (n *node) replaced(s *story, held engine.Held) ghost.Set {
 	for _, e := range s.Shown(known) {
 		if e.Lost = e.Lost || held.Lost(e.Dot); !e.Lost {
 			out = out.Without(ghost.Set{}.With(e.Index))
+		}
+	}
+	for _, p := range n.purged {
+		if p.story == s {
+			out = out.With(p.event.Index).And(p.event.Past)
 		}
 	}
 	return out

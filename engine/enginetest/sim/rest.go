@@ -201,13 +201,17 @@ func (w *world) checkAcknowledged() {
 }
 
 // kept reports whether the node knows a write, or, when the write does not count any more, one that was made having seen it: whoever had it has made
-// it again, or something has replaced it.
+// it again, or something has replaced it. Of a delete that does not count it is enough that nothing stands that it had removed.
 func (n *node) kept(s *story, e *ghost.Event) bool {
-	if n.has(s.ID, e) {
+	switch {
+	case n.has(s.ID, e):
 		return true
+	case !e.Lost:
+		return false
+	case e.Deleted:
+		return !slices.ContainsFunc(s.Shown(n.known[s.ID]), func(f *ghost.Event) bool { return e.Past.Has(f.Index) })
 	}
-	after := func(f *ghost.Event) bool { return f.Past.Has(e.Index) && n.has(s.ID, f) }
-	return e.Lost && slices.ContainsFunc(s.Events, after)
+	return slices.ContainsFunc(s.Events, func(f *ghost.Event) bool { return f.Past.Has(e.Index) && n.kept(s, f) })
 }
 
 func (w *world) survives(e *ghost.Event) bool {
