@@ -68,7 +68,7 @@ func TestMemberThatAsksIsToldTheSeals(t *testing.T) {
 	require.NoError(t, err)
 	peer := peerActor(2)
 	s.step(s.hello("b", peer))
-	require.Contains(t, sentKinds(s.step(s.arrived(peer, frameAskSeals, struct{}{}))), frameSeals)
+	require.Contains(t, sentKinds(s.step(s.arrived(peer, frameAskSeals, askSealsFrame{}))), frameSeals)
 	require.NotZero(t, c.closing.digest)
 }
 

@@ -36,16 +36,17 @@ type Core struct {
 	members  membership
 	beats    beats
 	outgoing outgoing
-	waiters  map[*partition][]*waiter
-	repair   repairs
-	audit    audit
-	boot     boot
-	cases    cases
-	leaving  *leaving
+	// receivers take the frames, by kind.
+	receivers []receiver
+	waiters   map[*partition][]*waiter
+	repair    repairs
+	audit     audit
+	boot      boot
+	cases     cases
+	leaving   *leaving
 	// frozen says that this node goes down and takes nothing any more. It is set by the step and read under the lock of a write's partitions.
 	frozen  atomic.Bool
 	closing closing
-	tallies tallies
 	// again is what the last step made again.
 	again []MadeAgain
 	// stopped says that this incarnation is over: another live node has its name, or the others have closed it.
@@ -84,6 +85,7 @@ func NewCore(cfg Config, resolver Resolver) *Core {
 	} else {
 		c.space = newSpace(cfg.Actor)
 	}
+	c.receivers = c.newReceivers()
 	c.judges = newJudges(c.space, resolver)
 	c.publish()
 	return c

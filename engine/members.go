@@ -78,57 +78,49 @@ func (c *Core) receive(e Arrived) {
 	}
 }
 
-func (c *Core) dispatch(kind frameKind, from clock.Actor, body []byte) error {
-	switch kind {
-	case frameHello:
-		return handle(c, from, body, c.onHello)
-	case frameBye:
-		return handle(c, from, body, c.onBye)
-	case frameMutations:
-		return handle(c, from, body, c.onMutations)
-	case frameAck:
-		return handle(c, from, body, c.onAck)
-	case frameProbe:
-		return handle(c, from, body, c.onProbe)
-	case frameClocks:
-		return handle(c, from, body, c.onClocks)
-	case framePull:
-		return handle(c, from, body, c.onPull)
-	case frameChunk:
-		return handle(c, from, body, c.onChunk)
-	case frameVerdict:
-		return handle(c, from, body, c.onVerdict)
-	case frameBeat:
-		return handle(c, from, body, c.onBeat)
-	case frameAskSeals:
-		c.tellSeals(from)
-		return nil
-	case frameSeals:
-		return handle(c, from, body, c.onSeals)
-	case frameClosing:
-		return handle(c, from, body, c.onClosing)
-	case frameClosingReply:
-		return handle(c, from, body, c.onClosingReply)
-	case frameSurvey:
-		return handle(c, from, body, c.onSurvey)
-	case frameSurveyed:
-		return handle(c, from, body, c.onSurveyed)
-	case frameInspect:
-		return handle(c, from, body, c.onInspect)
-	case frameInspected:
-		return handle(c, from, body, c.onInspected)
-	case frameDisputed:
-		return handle(c, from, body, c.onDisputed)
+// receiver takes the body of one kind of frame.
+type receiver func(from clock.Actor, body []byte) error
+
+// newReceivers returns what takes each kind of frame.
+func (c *Core) newReceivers() []receiver {
+	return []receiver{
+		frameHello:        on(c, c.onHello),
+		frameBye:          on(c, c.onBye),
+		frameMutations:    on(c, c.onMutations),
+		frameAck:          on(c, c.onAck),
+		frameProbe:        on(c, c.onProbe),
+		frameClocks:       on(c, c.onClocks),
+		framePull:         on(c, c.onPull),
+		frameChunk:        on(c, c.onChunk),
+		frameVerdict:      on(c, c.onVerdict),
+		frameBeat:         on(c, c.onBeat),
+		frameAskSeals:     on(c, c.onAskSeals),
+		frameSeals:        on(c, c.onSeals),
+		frameClosing:      on(c, c.onClosing),
+		frameClosingReply: on(c, c.onClosingReply),
+		frameSurvey:       on(c, c.onSurvey),
+		frameSurveyed:     on(c, c.onSurveyed),
+		frameInspect:      on(c, c.onInspect),
+		frameInspected:    on(c, c.onInspected),
+		frameDisputed:     on(c, c.onDisputed),
 	}
-	return fmt.Errorf("%w: kind %d", errFrame, kind)
 }
 
-func handle[T any](c *Core, from clock.Actor, body []byte, do func(clock.Actor, T) error) error {
-	f, err := decode[T](c.codec, body)
-	if err != nil {
-		return err
+func on[T any](c *Core, do func(clock.Actor, T) error) receiver {
+	return func(from clock.Actor, body []byte) error {
+		f, err := decode[T](c.codec, body)
+		if err != nil {
+			return err
+		}
+		return do(from, f)
 	}
-	return do(from, f)
+}
+
+func (c *Core) dispatch(kind frameKind, from clock.Actor, body []byte) error {
+	if int(kind) >= len(c.receivers) || c.receivers[kind] == nil {
+		return fmt.Errorf("%w: kind %d", errFrame, kind)
+	}
+	return c.receivers[kind](from, body)
 }
 
 var errForeign = errors.New("a node that does not fit this cluster was ignored")

@@ -171,7 +171,6 @@ func (c *Core) onEqual(from clock.Actor, p *partition, e partitionEqual) {
 	}
 }
 
-
 func (c *Core) onClock(from clock.Actor, p *partition, theirs clock.Clock) {
 	p.mu.Lock()
 	p.rep.Witness(from, theirs)

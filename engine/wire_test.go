@@ -49,7 +49,7 @@ func goldenFrames() []struct {
 		}},
 		{"closing", frameClosing, closingFrame{Round: 3, Actors: []closingActor{{Actor: one, Digest: 4}, {Actor: two, Retire: true}}}},
 		{"closing reply", frameClosingReply, closingReplyFrame{Round: 3, Agreed: []bool{true, false}}},
-		{"ask seals", frameAskSeals, struct{}{}},
+		{"ask seals", frameAskSeals, askSealsFrame{}},
 		{"seals", frameSeals, sealsFrame{Seals: []sealRecord{{Actor: one, Time: 5, Retired: true, Entries: []sealEntry{{ID: id, Known: []uint64{1, 7, 9, 9}}}}}}},
 		{"beat", frameBeat, beatFrame{Sequence: 300, Digest: 5, Ask: true}},
 		{"survey", frameSurvey, surveyFrame{ID: id, Inquiry: 12, Step: 13, Spans: []surveySpan{{First: 3 << 60, Bits: 4}}}},
@@ -107,7 +107,7 @@ func TestFramesReadBackAreWhatWasSent(t *testing.T) {
 		case frameBeat:
 			back, err = decode[beatFrame](c, body)
 		case frameAskSeals:
-			back, err = decode[struct{}](c, body)
+			back, err = decode[askSealsFrame](c, body)
 		case frameSeals:
 			back, err = decode[sealsFrame](c, body)
 		case frameClosing:
