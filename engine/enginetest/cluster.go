@@ -209,7 +209,7 @@ func (c *Cluster) Stop(name string) Stopped {
 	require.NoError(c.tb, why.Err)
 	s := c.end(name)
 	if why.Exit {
-		return Stopped{Name: name, Exit: true}
+		return Stopped{Name: name, Exit: true, change: s.change}
 	}
 	return s
 }
