@@ -210,15 +210,19 @@ func (e *Engine) judge(job Job) {
 	e.post(judged{job: job, view: v, err: err})
 }
 
-// prepare loads modules, and tells the watchers of conflicts that no handler could judge before.
 func (e *Engine) prepare() {
-	loaded, err := e.core.judges.prepare(e.ctx)
-	e.check("prepare handlers", err)
+	e.check("prepare handlers", e.prepareHandlers(e.ctx))
+}
+
+// prepareHandlers loads modules, and tells the watchers of conflicts that no handler could judge before.
+func (e *Engine) prepareHandlers(ctx context.Context) error {
+	loaded, err := e.core.judges.prepare(ctx)
 	for _, t := range e.core.space.sortedTables() {
-		if rec, ok := e.core.space.handler(t); ok && slices.Contains(loaded, rec) {
+		if rec, ok := e.core.space.handler(t); ok && slices.Contains(loaded, rec.module()) {
 			t.hub.notify(t.conflicts()...)
 		}
 	}
+	return err
 }
 
 // setRoutes passes the newest addresses on; it may take as long as a disk or a network takes.

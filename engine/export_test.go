@@ -21,6 +21,17 @@ func NumQuarantines(e *Engine) int {
 	return len(e.core.space.facts.quarantines)
 }
 
+// Unstable counts the mutations, those of the catalogue included, that are not known to be at every known member.
+func Unstable(e *Engine) int {
+	n := 0
+	for _, p := range e.core.everyPartition() {
+		p.mu.RLock()
+		n += p.rep.NumUnstable()
+		p.mu.RUnlock()
+	}
+	return n
+}
+
 // LoseModule makes a module's first bytes go, as when the node that had them died before they spread.
 func LoseModule(e *Engine, sha256 string) error {
 	_, events, err := e.core.deleteCatalogue(chunkKey(sha256, 0), e.core.stamp())

@@ -176,7 +176,7 @@ func (e *Engine) Activate(ctx context.Context, table, plugin string) (Handler, e
 		return Handler{}, err
 	}
 	e.core.report(Event{Kind: EventHandlerActive, Table: table})
-	if _, err := e.core.judges.prepare(ctx); err != nil {
+	if err := e.prepareHandlers(ctx); err != nil {
 		return rec.public(), errors.Join(errors.New("activated, but this node cannot run it now"), err)
 	}
 	return rec.public(), nil

@@ -65,6 +65,25 @@ func TestLateJoinerHasEverythingWhenItIsReady(t *testing.T) {
 	})
 }
 
+// TestJoinerJudgesWhenItIsReadyWhateverPieceOfTheModuleCameLast joins when the catalogue travels in the order of its places: then the record of the
+// plugin comes before some of its bytes, and the joiner prepares its handlers in between.
+func TestJoinerJudgesWhenItIsReadyWhateverPieceOfTheModuleCameLast(t *testing.T) {
+	for _, size := range []int{300, 600, 1000} {
+		t.Run(fmt.Sprint(size, " KiB"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := open(t, "union "+strings.Repeat("x", size<<10), "a", "b")
+				fork(t, c.Node("a"), "k", "1", "2")
+				c.Await("nothing to be left in the logs", func() bool { return engine.Unstable(c.Node("a").Engine) == 0 })
+				late := c.Start("late")
+				require.NoError(t, late.AwaitReady(t.Context()))
+				e := get(t, late, "k")
+				require.Equal(t, engine.Resolved, e.State, e.Reason)
+				require.Equal(t, "1,2", string(e.Value))
+			})
+		})
+	}
+}
+
 func TestJoinerOnWhichManyWritesRainIsCompleteWhenItIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "", "a", "b")

@@ -33,9 +33,13 @@ type moduleID struct {
 	limits Limits
 }
 
+func (r handlerRecord) module() moduleID { return moduleID{sha256: r.SHA256, limits: r.Limits} }
+
 // loadedModule is loaded once; done is closed when judge and err are set.
 type loadedModule struct {
 	done  chan struct{}
+	bytes uint64 // the attempt has seen at least this version of the modules' bytes
+	told  bool   // watchers were told that it is loaded; guarded by judges.mu
 	judge Judge
 	err   error
 }
@@ -66,28 +70,40 @@ func (j *judges) run(ctx context.Context, job Job) (view, error) {
 
 // load returns the module of a handler record, compiled. Of concurrent callers one compiles and the others wait.
 func (j *judges) load(ctx context.Context, r handlerRecord) (Judge, error) {
-	id := moduleID{sha256: r.SHA256, limits: r.Limits}
+	for {
+		m, first, err := j.enter(r.module())
+		if err != nil {
+			return nil, err
+		}
+		if first {
+			m.judge, m.err = j.compile(ctx, r)
+			close(m.done)
+		}
+		select {
+		case <-m.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for the module: %w", ctx.Err())
+		}
+		if !m.isOutdated(j.space.modulesVersion()) {
+			return m.judge, m.err
+		}
+	}
+}
+
+// enter joins the latest attempt to load a module. The first to come, also after bytes have arrived that it may have lacked, makes it.
+func (j *judges) enter(id moduleID) (m *loadedModule, first bool, err error) {
+	bytes := j.space.modulesVersion()
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.closed {
-		j.mu.Unlock()
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	}
-	m, ok := j.loaded[id]
-	if !ok {
-		m = &loadedModule{done: make(chan struct{})}
-		j.loaded[id] = m
+	if m, ok := j.loaded[id]; ok && !(m.failed() && m.isOutdated(bytes)) {
+		return m, false, nil
 	}
-	j.mu.Unlock()
-	if !ok {
-		m.judge, m.err = j.compile(ctx, r)
-		close(m.done)
-	}
-	select {
-	case <-m.done:
-		return m.judge, m.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for the module: %w", ctx.Err())
-	}
+	m = &loadedModule{done: make(chan struct{}), bytes: bytes}
+	j.loaded[id] = m
+	return m, true, nil
 }
 
 func (j *judges) compile(ctx context.Context, r handlerRecord) (Judge, error) {
@@ -102,9 +118,9 @@ func (j *judges) compile(ctx context.Context, r handlerRecord) (Judge, error) {
 	return judge, nil
 }
 
-// prepare loads the modules in force, also those that could not be loaded before, and closes the others. It returns the records whose modules it has
-// loaded now.
-func (j *judges) prepare(ctx context.Context) (loaded []handlerRecord, err error) {
+// prepare loads the modules in force, also those that could not be loaded before, and closes the others. It returns those that have been loaded,
+// by whomever, since it was last called.
+func (j *judges) prepare(ctx context.Context) (loaded []moduleID, err error) {
 	j.forgetFailures()
 	inForce := j.space.handlersInForce()
 	var errs []error
@@ -112,10 +128,9 @@ func (j *judges) prepare(ctx context.Context) (loaded []handlerRecord, err error
 		if r.Disabled || r.Rewriter != j.rewriter() {
 			continue
 		}
-		known := j.isLoaded(r)
 		switch _, err := j.load(ctx, r); {
-		case err == nil && !known:
-			loaded = append(loaded, r)
+		case err == nil && j.isNews(r.module()):
+			loaded = append(loaded, r.module())
 		case err != nil && !errors.Is(err, errModuleMissing) && !errors.Is(err, ErrClosed):
 			errs = append(errs, err)
 		}
@@ -123,12 +138,16 @@ func (j *judges) prepare(ctx context.Context) (loaded []handlerRecord, err error
 	return loaded, errors.Join(append(errs, j.closeOthers(inForce))...)
 }
 
-// isLoaded reports whether the module of a record is loaded.
-func (j *judges) isLoaded(r handlerRecord) bool {
+// isNews reports whether a module is loaded and this has not been asked before.
+func (j *judges) isNews(id moduleID) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	m, ok := j.loaded[moduleID{sha256: r.SHA256, limits: r.Limits}]
-	return ok && m.finished()
+	m, ok := j.loaded[id]
+	if !ok || m.told {
+		return false
+	}
+	m.told = true
+	return true
 }
 
 // forgetFailures lets the next caller try again.
@@ -167,6 +186,11 @@ func (m *loadedModule) finished() bool {
 	default:
 		return false
 	}
+}
+
+// isOutdated says, once the attempt is over, whether bytes were missing that may have come since.
+func (m *loadedModule) isOutdated(bytes uint64) bool {
+	return m.bytes != bytes && errors.Is(m.err, errModuleMissing)
 }
 
 func (m *loadedModule) failed() bool {

@@ -110,12 +110,17 @@ func (s *solo) activate(table, plugin string) {
 // fork makes siblings of a key of carts that nobody has judged.
 func (s *solo) fork(key string) {
 	s.t.Helper()
-	t, err := s.core().space.table("carts")
+	s.forkIn("carts", key)
+}
+
+func (s *solo) forkIn(table, key string) {
+	s.t.Helper()
+	t, err := s.core().space.table(table)
 	require.NoError(s.t, err)
 	for _, value := range []string{"x", "y"} {
 		s.call(func(ctx context.Context, e *Engine) error {
 			kv := KV{Key: key, Value: []byte(value)}
-			_, err := e.Put(ctx, "carts", []KV{kv}, WithAck(AckLocal), WithContext(e.core.token(t, key, clock.Context{})))
+			_, err := e.Put(ctx, table, []KV{kv}, WithAck(AckLocal), WithContext(e.core.token(t, key, clock.Context{})))
 			return err
 		})
 	}

@@ -147,6 +147,13 @@ func (s *space) handler(t *table) (handlerRecord, bool) {
 	return s.facts.handler(t)
 }
 
+// modulesVersion counts the changes of modules' bytes that are known here.
+func (s *space) modulesVersion() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.facts.modules
+}
+
 // seals returns the records of dead incarnations, in the order of their actors.
 func (s *space) seals() []sealRecord {
 	s.mu.RLock()
