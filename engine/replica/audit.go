@@ -50,20 +50,10 @@ func (r *Replica) Mend(key string, theirs []Version) bool {
 	if r.fingerprint(key, theirs) != actual {
 		return false
 	}
-	old := e
-	if r.share(key) == actual[1] {
-		old.sum = actual // the stored fingerprint alone broke, the sums were made with this one
-	}
-	e.sum = actual
-	r.store(key, old, e)
+	next := e
+	next.sum = actual
+	r.store(key, e, next)
 	return true
-}
-
-// share returns what the index by place has of a key: the low half of the fingerprint that was put into it.
-func (r *Replica) share(key string) uint64 {
-	at := r.places.down(span{lo: placeOf(key), bits: 64})
-	i := slices.IndexFunc(at.keys, func(k placed) bool { return k.key == key })
-	return at.keys[i].sum
 }
 
 // Correct replaces the stamps and values of versions of the key by those that the given versions have under the same dots, and reports whether

@@ -123,7 +123,7 @@ func TestBrokenFingerprintIsStoredAnewAndTheSumsStay(t *testing.T) {
 			put(t, a, strconv.Itoa(i), "apple")
 		}
 		send(t, a, b)
-		replica.BreakFingerprint(a, "7")
+		replica.BreakFingerprint(a, "7", 1)
 		broken, _ := scrub(a, 1000, 1<<20)
 		require.Equal(t, []string{"7"}, broken)
 		require.True(t, a.Mend("7", b.Get("7")))
@@ -135,6 +135,48 @@ func TestBrokenFingerprintIsStoredAnewAndTheSumsStay(t *testing.T) {
 		send(t, a, b)
 		requireSame(t, a, b)
 	}
+}
+
+// TestWritesGetOverABrokenFingerprint breaks what is stored beside the data, and changes the key before the audit has found it. The sums must be those
+// of a replica on which nothing broke.
+func TestWritesGetOverABrokenFingerprint(t *testing.T) {
+	breaks := map[string]func(r *replica.Replica, key string){
+		"high half": func(r *replica.Replica, key string) { replica.BreakFingerprint(r, key, 0) },
+		"low half":  func(r *replica.Replica, key string) { replica.BreakFingerprint(r, key, 1) },
+		"index":     replica.BreakPlaced,
+		"value":     func(r *replica.Replica, key string) { flip(r, key, 0) },
+	}
+	changes := map[string]func(a, b *replica.Replica, key string){
+		"put":            func(a, _ *replica.Replica, key string) { put(t, a, key, "pear") },
+		"delete":         func(a, _ *replica.Replica, key string) { write(t, a, replica.Write{Key: key, Delete: true}) },
+		"receive put":    func(_, b *replica.Replica, key string) { put(t, b, key, "pear") },
+		"receive delete": func(_, b *replica.Replica, key string) { write(t, b, replica.Write{Key: key, Delete: true}) },
+	}
+	for what, spoil := range breaks {
+		for how, change := range changes {
+			for _, keys := range []int{1, 2, 300} {
+				t.Run(fmt.Sprintf("%s, %s, %d keys", what, how, keys), func(t *testing.T) {
+					a, b := twins(t, keys)
+					spoil(a, "0")
+					change(a, b, "0")
+					send(t, a, b)
+					send(t, b, a)
+					requireSame(t, a, b)
+					requireWhole(t, a, b)
+				})
+			}
+		}
+	}
+}
+
+// requireWhole expects that nothing is broken in a, and that its index by place has what that of b has.
+func requireWhole(t *testing.T, a, b *replica.Replica) {
+	t.Helper()
+	broken, _ := scrub(a, 1000, 1<<20)
+	require.Empty(t, broken)
+	found, _ := divergent(a, b)
+	require.Empty(t, found)
+	require.Equal(t, b.Survey(replica.Span{}), a.Survey(replica.Span{}))
 }
 
 func TestCorrectReplacesValuesUnderTheSameDotsOnly(t *testing.T) {

@@ -98,28 +98,29 @@ func (p *places) split(bits int) {
 	}
 }
 
-// change replaces the fingerprint of a key that is there.
+// change replaces the fingerprint of a key that is there. The key is found by itself: of its fingerprint there is a copy here, which may have broken.
 func (p *places) change(key string, old, next uint64) {
-	k := placed{placeOf(key), old, key}
+	place := placeOf(key)
 	for bits := 0; ; bits += placeBits {
 		p.sum += next - old
 		if p.nodes == nil {
 			break
 		}
-		p = p.nodes[branch(k.place, bits)]
+		p = p.nodes[branch(place, bits)]
 	}
-	p.keys[slices.Index(p.keys, k)].sum = next
+	p.keys[p.index(key)].sum = next
 }
 
-// remove takes out a key that is there.
-func (p *places) remove(k placed) {
+// remove takes out a key that is there, with its fingerprint.
+func (p *places) remove(key string, sum uint64) {
+	place := placeOf(key)
 	for bits := 0; ; bits += placeBits {
 		p.count--
-		p.sum -= k.sum
+		p.sum -= sum
 		if p.nodes == nil {
 			break
 		}
-		next := &p.nodes[branch(k.place, bits)]
+		next := &p.nodes[branch(place, bits)]
 		if (*next).count > 1 {
 			p = *next
 			continue
@@ -130,10 +131,15 @@ func (p *places) remove(k placed) {
 		}
 		return
 	}
-	i, last := slices.Index(p.keys, k), len(p.keys)-1
+	i, last := p.index(key), len(p.keys)-1
 	p.keys[i] = p.keys[last]
 	p.keys[last] = placed{}
 	p.keys = p.keys[:last]
+}
+
+// index finds a key of a leaf.
+func (p *places) index(key string) int {
+	return slices.IndexFunc(p.keys, func(k placed) bool { return k.key == key })
 }
 
 // down returns the node of the span, or the leaf that has its keys among others; nil when there are none.

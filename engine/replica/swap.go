@@ -15,6 +15,7 @@ func (r *Replica) swap(key string, old entry, next Object) bool {
 // store puts e in place of old, and keeps the counts, the audit sum, the set of conflicts, the waiting list and the index by place.
 func (r *Replica) store(key string, old, e entry) {
 	if old.sum != e.sum {
+		old.sum = r.summed(key, old)
 		r.sum = r.sum.minus(old.sum).plus(e.sum)
 		r.count(key, old.Versions, e.Versions)
 	}
@@ -27,13 +28,28 @@ func (r *Replica) store(key string, old, e entry) {
 	}
 }
 
+// summed returns the fingerprint of a key that is in the sums. It is the one that is stored with it, unless memory broke: of the versions, the stored
+// fingerprint and the index by place, two agree.
+func (r *Replica) summed(key string, e entry) sum128 {
+	if actual := r.fingerprint(key, e.Versions); actual != e.sum && actual[1] == r.share(key) {
+		return actual
+	}
+	return e.sum
+}
+
+// share returns what the index by place has of a key that is there: the low half of its fingerprint.
+func (r *Replica) share(key string) uint64 {
+	leaf := r.places.down(span{lo: placeOf(key), bits: 64})
+	return leaf.keys[leaf.index(key)].sum
+}
+
 // place keeps the index by place, and what a transfer remembers of a key before it changes.
 func (r *Replica) place(key string, old, e entry) {
 	switch {
 	case old.isEmpty() && !e.isEmpty():
 		r.places.put(placed{placeOf(key), e.sum[1], key})
 	case !old.isEmpty() && e.isEmpty():
-		r.places.remove(placed{placeOf(key), old.sum[1], key})
+		r.places.remove(key, old.sum[1])
 	case old.sum != e.sum:
 		r.places.change(key, old.sum[1], e.sum[1])
 	}
