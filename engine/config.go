@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kvnode/kvnode/clock"
 )
@@ -99,6 +100,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("config: Name %q: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit", c.Name)
 	case c.Actor.IsZero():
 		return errors.New("config: Actor is zero; mint one with clock.NewActor")
+	case !utf8.ValidString(c.Cluster), !utf8.ValidString(c.HTTP), !utf8.ValidString(c.Route):
+		return fmt.Errorf("config: Cluster %q, HTTP %q and Route %q must be UTF-8", c.Cluster, c.HTTP, c.Route)
 	case c.HelloInterval <= 0, c.SuspectAfter < 2*c.HelloInterval:
 		return fmt.Errorf("config: SuspectAfter %v must be at least twice HelloInterval %v", c.SuspectAfter, c.HelloInterval)
 	case c.OnTrap != RestartInPlace && c.OnTrap != ExitProcess:

@@ -69,7 +69,7 @@ type quarantineRecord struct {
 	_        struct{} `cbor:",toarray"`
 	Table    string
 	Epoch    uint64
-	Key      string
+	Key      []byte // any bytes, hence no text
 	Siblings string
 	Handler  handlerRecord
 	Reason   string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -60,13 +61,20 @@ func (j *judges) run(ctx context.Context, job Job) (view, error) {
 		return view{}, err
 	}
 	v, err := judge.Judge(ctx, job.key, job.versions)
+	if trap, ok := asTrap(err); ok {
+		return view{}, &Trap{Reason: validText(trap.Reason), Fuel: trap.Fuel}
+	}
 	if err != nil {
 		return view{}, fmt.Errorf("judge: %w", err)
 	}
+	v.Reason = validText(v.Reason)
 	w := viewOf(job.versions, v)
 	job.t.views.put(job.key, job.siblings, job.record, w)
 	return w, nil
 }
+
+// validText makes a text of what a handler gives as a reason: frames and records with other bytes would be refused.
+func validText(s string) string { return strings.ToValidUTF8(s, "?") }
 
 // load returns the module of a handler record, compiled. Of concurrent callers one compiles and the others wait.
 func (j *judges) load(ctx context.Context, r handlerRecord) (Judge, error) {

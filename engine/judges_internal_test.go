@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/engine/replica"
 )
 
 // late is a node with the tables carts and bills, each with a conflict, whose module has lost its bytes before it was ever loaded.
@@ -26,6 +28,40 @@ func late(t *testing.T) *solo {
 	s.forkIn("carts", "k")
 	s.forkIn("bills", "k")
 	return s
+}
+
+// mumbler gives reasons that are no texts.
+type mumbler struct{ anyModule }
+
+func (mumbler) Load(context.Context, []byte, Limits) (Judge, error) { return mumbler{}, nil }
+
+func (mumbler) Judge(_ context.Context, key string, _ []replica.Version) (Verdict, error) {
+	if key == "trap" {
+		return Verdict{}, &Trap{Reason: "no \xff\xfe cart", Fuel: 7}
+	}
+	return Verdict{Kind: VerdictError, Reason: "no \xff\xfe cart"}, nil
+}
+
+func TestReasonsThatTravelAreTexts(t *testing.T) {
+	s := newSolo(t)
+	s.core().judges = newJudges(s.core().space, mumbler{})
+	s.create("carts")
+	s.install("carts", "module")
+	for _, key := range []string{"trap", "fail"} {
+		s.fork(key)
+		carts, err := s.core().space.table("carts")
+		require.NoError(t, err)
+		job, _ := s.core().job(carts, key, carts.siblings(key))
+		v, err := s.core().judges.run(t.Context(), job)
+		if trap, ok := asTrap(err); ok {
+			require.Equal(t, "trap", key)
+			require.Equal(t, &Trap{Reason: "no ? cart", Fuel: 7}, trap)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, "fail", key)
+		require.Equal(t, "no ? cart", v.reason)
+	}
 }
 
 func (s *solo) state(table, key string) (state State) {

@@ -96,7 +96,7 @@ func (c *Core) current(job Job) bool {
 
 func (c *Core) quarantineOf(job Job, reason string, restart bool) quarantineRecord {
 	return quarantineRecord{
-		Table: job.t.name, Epoch: job.t.epoch, Key: job.key, Siblings: job.siblings, Handler: job.handler, Reason: reason,
+		Table: job.t.name, Epoch: job.t.epoch, Key: []byte(job.key), Siblings: job.siblings, Handler: job.handler, Reason: reason,
 		Restart: restart, Who: c.cfg.Name, Actor: c.cfg.Actor, Time: uint64(c.cfg.Now().UnixMilli()),
 	}
 }
@@ -253,11 +253,11 @@ func (c *Core) noteQuarantines() {
 // quarantinedConflictLocked is the journal entry of a trap that happened at another node.
 func (c *Core) quarantinedConflictLocked(q quarantineRecord) Conflict {
 	entry := Conflict{
-		ID: conflictID(q.Table, q.Epoch, q.Key, q.Siblings), Table: q.Table, Key: q.Key, State: Quarantined, Verdict: "trap",
+		ID: conflictID(q.Table, q.Epoch, string(q.Key), q.Siblings), Table: q.Table, Key: string(q.Key), State: Quarantined, Verdict: "trap",
 		Reason: q.Reason, Plugin: q.Handler.Plugin, SHA256: q.Handler.SHA256, Time: c.now.UTC(),
 	}
 	if t, ok := c.space.tables[q.Table]; ok {
-		if versions := t.siblings(q.Key); siblingsHash(versions) == q.Siblings {
+		if versions := t.siblings(string(q.Key)); siblingsHash(versions) == q.Siblings {
 			entry.Versions = publicVersions(versions)
 		}
 	}
@@ -335,9 +335,9 @@ func (c *Core) lifted(q quarantineRecord) bool {
 	if err != nil || t.epoch != q.Epoch {
 		return c.smallestActor()
 	}
-	if t.options.Local && q.Who != c.cfg.Name || c.merger(t, q.Key) != c.cfg.Name {
+	if t.options.Local && q.Who != c.cfg.Name || c.merger(t, string(q.Key)) != c.cfg.Name {
 		return false // of a local table only the node that trapped knows the siblings
 	}
 	rec, _ := c.space.handler(t)
-	return rec != q.Handler || siblingsHash(t.siblings(q.Key)) != q.Siblings
+	return rec != q.Handler || siblingsHash(t.siblings(string(q.Key))) != q.Siblings
 }

@@ -89,6 +89,52 @@ func TestRestartKeepsTheReplicasAndTheNode(t *testing.T) {
 	})
 }
 
+// rawKeys are keys that are no texts.
+func rawKeys() []string { return []string{"\xff", "k\x00\xc3", "\xed\xa0\x80"} }
+
+func TestVerdictsOnKeysOfRawBytesReachAllJournals(t *testing.T) {
+	for _, key := range rawKeys() {
+		synctest.Test(t, func(t *testing.T) {
+			c := open(t, "union", "a", "b", "c")
+			c.Pass(3 * time.Second)
+			fork(t, c.Node("a"), key, "1", "2")
+			c.Await("the merger to judge", func() bool { return c.Count(engine.EventJudged) == 1 })
+			c.Pass(time.Second)
+			for _, name := range c.Names() {
+				entry := journal(t, c.Node(name))[0]
+				require.Equal(t, key, entry.Key, name)
+				require.Equal(t, "value", entry.Verdict, name)
+				require.Equal(t, "1,2", string(entry.Value), name)
+			}
+			require.Empty(t, eventsOf(c, "", engine.EventError))
+		})
+	}
+}
+
+func TestQuarantineOfAKeyOfRawBytesIsKnownEverywhereAndLaterToo(t *testing.T) {
+	for _, key := range rawKeys() {
+		synctest.Test(t, func(t *testing.T) {
+			c := open(t, "trap", "a", "b", "c")
+			fork(t, c.Node("a"), key, "1", "2")
+			restart(t, c, 1)
+			c.Pass(time.Minute)
+			require.NoError(t, c.Start("late").AwaitReady(t.Context()))
+			c.Pass(time.Minute)
+			quarantined(t, c, key)
+			for _, name := range c.Names() {
+				require.Equal(t, 1, engine.NumQuarantines(c.Node(name).Engine), name)
+				entry := journal(t, c.Node(name))[0]
+				require.Equal(t, key, entry.Key, name)
+				require.Equal(t, engine.Quarantined, entry.State, name)
+				require.Equal(t, eventsOf(c, "", engine.EventRestart)[0].Node, entry.Restarted, name)
+			}
+			require.Equal(t, 1, c.Count(engine.EventTrap), "nobody ran it again")
+			require.Equal(t, 1, c.Count(engine.EventRestart))
+			require.Empty(t, eventsOf(c, "", engine.EventError))
+		})
+	}
+}
+
 func TestNodeAloneRestartsAndKeepsItsData(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "trap", "a")

@@ -11,7 +11,7 @@ func (c *Core) tellVerdict(job Job, v view) {
 		return
 	}
 	f := verdictFrame{
-		ID: job.conflict(), Table: job.t.name, Key: job.key, Merger: c.cfg.Name, State: v.state, Verdict: v.verdict, Reason: v.reason,
+		ID: job.conflict(), Table: job.t.name, Key: []byte(job.key), Merger: c.cfg.Name, State: v.state, Verdict: v.verdict, Reason: v.reason,
 		Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Fuel: v.fuel,
 	}
 	if len(v.value) <= maxToldValue {
@@ -23,7 +23,7 @@ func (c *Core) tellVerdict(job Job, v view) {
 // onVerdict notes another member's verdict.
 func (c *Core) onVerdict(_ clock.Actor, f verdictFrame) error {
 	c.journal.note(Conflict{
-		ID: f.ID, Table: f.Table, Key: f.Key, Merger: f.Merger, State: f.State, Verdict: f.Verdict, Value: f.Value, Reason: f.Reason,
+		ID: f.ID, Table: f.Table, Key: string(f.Key), Merger: f.Merger, State: f.State, Verdict: f.Verdict, Value: f.Value, Reason: f.Reason,
 		Plugin: f.Plugin, SHA256: f.SHA256, Fuel: f.Fuel, Time: c.now.UTC(),
 	})
 	return nil

@@ -154,7 +154,7 @@ type verdictFrame struct {
 	_       struct{} `cbor:",toarray"`
 	ID      string
 	Table   string
-	Key     string
+	Key     []byte // any bytes, hence no text
 	Merger  string
 	State   State
 	Verdict string

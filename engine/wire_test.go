@@ -44,7 +44,7 @@ func goldenFrames() []struct {
 		}},
 		{"pull", framePull, pullFrame{ID: id, Xfer: 9, Step: 10, Full: true, Clock: []byte("clock"), Question: []byte("question")}},
 		{"verdict", frameVerdict, verdictFrame{
-			ID: "0123456789ab", Table: "carts", Key: "k", Merger: "b", State: Resolved, Verdict: "value", Value: []byte("v"), Plugin: "carts",
+			ID: "0123456789ab", Table: "carts", Key: []byte{'k', 0xff}, Merger: "b", State: Resolved, Verdict: "value", Value: []byte("v"), Plugin: "carts",
 			SHA256: "ab", Fuel: 9,
 		}},
 		{"closing", frameClosing, closingFrame{Round: 3, Actors: []closingActor{{Actor: one, Digest: 4}, {Actor: two, Retire: true}}}},
