@@ -106,7 +106,7 @@ func (j *judges) enter(id moduleID) (m *loadedModule, first bool, err error) {
 	if j.closed {
 		return nil, false, ErrClosed
 	}
-	if m, ok := j.loaded[id]; ok && !(m.failed() && m.isOutdated(bytes)) {
+	if m, ok := j.loaded[id]; ok && (!m.failed() || !m.isOutdated(bytes)) {
 		return m, false, nil
 	}
 	m = &loadedModule{done: make(chan struct{}), bytes: bytes}

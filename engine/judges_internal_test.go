@@ -64,10 +64,11 @@ func TestReasonsThatTravelAreTexts(t *testing.T) {
 	}
 }
 
-func (s *solo) state(table, key string) (state State) {
+// state is how a reader is shown the key k of a table.
+func (s *solo) state(table string) (state State) {
 	s.t.Helper()
 	s.call(func(ctx context.Context, e *Engine) error {
-		entry, err := e.Get(ctx, table, key)
+		entry, err := e.Get(ctx, table, "k")
 		state = entry.State
 		return err
 	})
@@ -76,19 +77,19 @@ func (s *solo) state(table, key string) (state State) {
 
 func TestReaderTriesAModuleAgainOnceItsBytesHaveArrived(t *testing.T) {
 	s := late(t)
-	require.Equal(t, Unavailable, s.state("carts", "k"))
+	require.Equal(t, Unavailable, s.state("carts"))
 	s.install("carts", "module")
-	require.Equal(t, Kept, s.state("carts", "k"), "handlers were not prepared again meanwhile")
+	require.Equal(t, Kept, s.state("carts"), "handlers were not prepared again meanwhile")
 }
 
 func TestModuleWhoseBytesAreMissingIsNotLookedForUntilMoreArrive(t *testing.T) {
 	s := late(t)
-	require.Equal(t, Unavailable, s.state("carts", "k"))
+	require.Equal(t, Unavailable, s.state("carts"))
 	rec := s.core().space.handlersInForce()[0]
 	before := s.core().judges.loaded[rec.module()]
 	require.NotNil(t, before)
 	s.create("other")
-	require.Equal(t, Unavailable, s.state("carts", "k"))
+	require.Equal(t, Unavailable, s.state("carts"))
 	require.Same(t, before, s.core().judges.loaded[rec.module()])
 }
 
@@ -99,10 +100,10 @@ func TestWatchersOfAllTablesAreToldOfAModuleThatAReaderLoadedFirst(t *testing.T)
 		w, err := s.d.Watch(table, Pattern{})
 		require.NoError(t, err)
 		watches[table] = w
-		require.Equal(t, Unavailable, s.state(table, "k"))
+		require.Equal(t, Unavailable, s.state(table))
 	}
 	s.install("carts", "module")
-	require.Equal(t, Kept, s.state("carts", "k"))
+	require.Equal(t, Kept, s.state("carts"))
 	s.d.Prepare()
 	for table, w := range watches {
 		changes, err := w.Changes()
