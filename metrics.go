@@ -108,13 +108,25 @@ func (m *metrics) count(e engine.Event) {
 	switch e.Kind { //nolint:exhaustive // the others have no metric of their own
 	case engine.EventTrap:
 		m.traps.Add(1)
-	case engine.EventAlarm:
+	case engine.EventAlarm, engine.EventCorrupt, engine.EventDiverged, engine.EventDisputed, engine.EventUnmended:
 		m.alarms.Add(1)
 	}
 }
 
-// kindLabel is what comes before the colon of a kind, in snake case.
+// kindLabel is what comes before the colon of a kind, in snake case; the findings of the audit have names of their own.
 func kindLabel(k engine.EventKind) string {
+	switch k { //nolint:exhaustive // the others follow the rule
+	case engine.EventCorrupt:
+		return "audit_corrupt"
+	case engine.EventDiverged:
+		return "audit_diverged"
+	case engine.EventMended:
+		return "audit_mended"
+	case engine.EventDisputed:
+		return "audit_disputed"
+	case engine.EventUnmended:
+		return "audit_unmended"
+	}
 	label, _, _ := strings.Cut(string(k), ":")
 	return strings.ReplaceAll(label, " ", "_")
 }

@@ -69,6 +69,8 @@ func (sh *shell) torture(c *cli.Context) error {
 	switch minutes := c.Float64("minutes"); {
 	case minutes < 0 || c.IsSet("minutes") && minutes == 0:
 		return usagef("--minutes %v: use a positive time", minutes)
+	case c.IsSet("seeds") && c.Int("seeds") < 1:
+		return usagef("--seeds %d: use 1 or more", c.Int("seeds"))
 	case c.IsSet("seeds") && (c.IsSet("minutes") || c.Bool("real")):
 		return usagef("--seeds counts simulated histories: leave out --minutes and --real")
 	case c.Bool("real"):

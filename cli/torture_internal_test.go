@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"testing"
@@ -49,9 +50,10 @@ func TestLogsOfRealNodesStayOnlyWhenTheyMaySayMore(t *testing.T) {
 		err    error
 		kept   bool
 	}{
-		"clean":     {report: torture.Report{Seed: 3}},
-		"violation": {report: torture.Report{Seed: 3, Violations: []string{"x is lost"}}, kept: true},
-		"failure":   {err: torture.ErrCluster, kept: true},
+		"clean":                         {report: torture.Report{Seed: 3}},
+		"violation":                     {report: torture.Report{Seed: 3, Violations: []string{"x is lost"}}, kept: true},
+		"failure":                       {err: torture.ErrCluster, kept: true},
+		"violation before an interrupt": {report: torture.Report{Seed: 3, Violations: []string{"x is lost"}}, err: context.Canceled, kept: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -51,7 +51,7 @@ func (sh *shell) judgeReal(c *cli.Context, r torture.Report, logs string, failed
 	for _, text := range r.Violations {
 		v.Violations = append(v.Violations, tortureViolation{Text: text, Replay: sameAgain(c, r.Seed, "--real", "--minutes", minutes)})
 	}
-	if failed == nil && len(r.Violations) == 0 || errors.Is(failed, context.Canceled) {
+	if len(r.Violations) == 0 && (failed == nil || errors.Is(failed, context.Canceled)) {
 		v.Logs = ""
 		failed = errors.Join(failed, os.RemoveAll(logs))
 	}

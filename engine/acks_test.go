@@ -194,5 +194,6 @@ func TestLostFramesAreRepairedAndNoWriteIsLost(t *testing.T) {
 			require.Equal(t, 60, info(t, c.Node(name), "carts").Keys)
 		}
 		require.Zero(t, c.Count(engine.EventAlarm))
+		require.Zero(t, c.Count(engine.EventDiverged))
 	})
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -88,7 +89,7 @@ func (c *Core) closeDead() {
 	for _, q := range c.closingQuestions() {
 		if c.agrees(q) {
 			c.closing.asked = append(c.closing.asked, q)
-		} else if q.Retire {
+		} else if q.Retire && !c.isOver(q.Actor) {
 			c.takeOverRecords(q.Actor)
 		}
 	}
@@ -291,7 +292,7 @@ func (c *Core) dropOldSeals() {
 	if len(over) <= maxRetired {
 		return
 	}
-	slices.SortStableFunc(over, func(a, b sealRecord) int { return int(int64(a.Time) - int64(b.Time)) })
+	slices.SortStableFunc(over, func(a, b sealRecord) int { return cmp.Compare(a.Time, b.Time) })
 	for _, s := range over[:len(over)-maxRetired] {
 		_, events, err := c.deleteCatalogue(keySeal+s.Actor.String(), c.stamp())
 		c.report(events...)

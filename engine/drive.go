@@ -230,7 +230,7 @@ func (d *Driver) Held(table, key string) (Held, error) {
 	defer p.mu.RUnlock()
 	lost := func(dot clock.Dot) bool {
 		rec, sealed := d.engine.core.space.seal(dot.Actor)
-		return sealed && !t.options.Local && !rec.entry(p.id).Has(dot.Counter)
+		return sealed && !t.options.Local && !rec.entries()[p.id].Has(dot.Counter)
 	}
 	return Held{Epoch: t.epoch, Versions: p.rep.Get(key), Known: p.rep.Context(key), clock: p.rep.Clock(), retired: d.engine.core.space.isRetired, lost: lost}, nil
 }

@@ -104,18 +104,17 @@ func (c *Core) madeAgain(p *partition, again []replica.Again) {
 	c.changed(p, keys)
 }
 
-// entry returns what counts of the incarnation in a partition.
-func (s sealRecord) entry(id partitionID) clock.Entry {
-	var known clock.Clock
+// entries returns what counts of the incarnation in each partition; in those that are not named nothing does.
+func (s sealRecord) entries() map[partitionID]clock.Entry {
+	out := make(map[partitionID]clock.Entry, len(s.Entries))
 	for _, e := range s.Entries {
-		if e.ID != id {
-			continue
-		}
+		var known clock.Clock
 		for i := 0; i+1 < len(e.Known); i += 2 {
 			known.AddRange(s.Actor, e.Known[i], e.Known[i+1])
 		}
+		out[e.ID] = known.Entry(s.Actor)
 	}
-	return known.Entry(s.Actor).Clone()
+	return out
 }
 
 // noteSeals does what the records of dead incarnations say.
@@ -151,9 +150,10 @@ func (c *Core) reincarnate() {
 // seal closes the entries of a dead incarnation, also in tables that have come since.
 func (c *Core) seal(s sealRecord) {
 	keys := 0
+	entries := s.entries()
 	for _, p := range c.everyPartition() {
 		p.mu.Lock()
-		again, err := p.rep.Seal(s.Actor, s.entry(p.id))
+		again, err := p.rep.Seal(s.Actor, entries[p.id])
 		p.mu.Unlock()
 		if err != nil {
 			c.report(Event{Kind: EventError, Table: p.id.Table, Err: err})
@@ -211,10 +211,11 @@ func (c *Core) removeRetired(s sealRecord) {
 
 // missesAnyOf says whether this node lacks mutations of the incarnation, or what replaced its values.
 func (c *Core) missesAnyOf(s sealRecord) bool {
+	entries := s.entries()
 	return slices.ContainsFunc(c.everyPartition(), func(p *partition) bool {
 		p.mu.RLock()
 		defer p.mu.RUnlock()
-		return p.rep.NumVersions(s.Actor) > 0 || !p.rep.Entry(s.Actor).Covers(s.entry(p.id))
+		return p.rep.NumVersions(s.Actor) > 0 || !p.rep.Entry(s.Actor).Covers(entries[p.id])
 	})
 }
 

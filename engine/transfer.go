@@ -112,8 +112,8 @@ func (c *Core) onPull(from clock.Actor, f pullFrame) error {
 	case p == nil || known && s.p != p || !known && f.Step != 1 || c.audit.withholds(p):
 		c.sendChunk(from, chunkFrame{ID: f.ID, Xfer: f.Xfer, Step: f.Step, Gone: true})
 		return nil
-	case known && f.Step != s.step+1:
-		return nil // answered already
+	case known && (f.Step != s.step+1 || s.answer != nil):
+		return nil // answered already, or asked before the answer to the step before it
 	case !known:
 		if s, err = c.serve(from, p, f); s == nil {
 			return err

@@ -138,7 +138,7 @@ func (n *node) ask(ctx context.Context) (*rest.Client, error) {
 	}
 }
 
-// hear takes a line of the node's log. An alarm is a broken promise.
+// hear takes a line of the node's log. An alarm, or a finding of the audit, is a broken promise.
 func (n *node) hear(line string, h *history) {
 	n.mu.Lock()
 	_, err := n.log.WriteString(line + "\n")
@@ -149,7 +149,7 @@ func (n *node) hear(line string, h *history) {
 	if err != nil {
 		h.fail("the log of node %s cannot be written: %v", n.name, err)
 	}
-	if strings.Contains(line, "msg=alarm") || strings.HasPrefix(line, "panic:") {
+	if strings.Contains(line, "msg=alarm") || strings.Contains(line, `msg="audit:`) || strings.HasPrefix(line, "panic:") {
 		h.fail("node %s says: %s", n.name, line)
 	}
 }

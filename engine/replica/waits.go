@@ -1,7 +1,9 @@
 package replica
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/kvnode/kvnode/clock"
 	"github.com/tidwall/btree"
@@ -63,8 +65,8 @@ func (r *Replica) advance() {
 func (r *Replica) tidy(limit int) (left int) {
 	left = limit
 	var last shrunk
-	for a, list := range r.waits {
-		base := r.clock.Base(a)
+	for _, a := range slices.SortedFunc(maps.Keys(r.waits), clock.Actor.Compare) { // in a fixed order, since the limit may end it anywhere
+		list, base := r.waits[a], r.clock.Base(a)
 		for least, ok := list.Min(); ok && least.counter <= base && left > 0; least, ok = list.Min() {
 			list.PopMin()
 			r.restrip(least.key, &last)

@@ -167,6 +167,7 @@ func (b *blaze) quench(kept bool) {
 		require.Empty(b.t, b.crew.Ledger().Verify(held(b.t, b.cluster.Node(name)), kept), name)
 	}
 	require.Zero(b.t, b.cluster.Count(engine.EventAlarm))
+	require.Zero(b.t, b.cluster.Count(engine.EventDiverged))
 }
 
 // held is all that a node holds: the values of each key's siblings.
