@@ -28,6 +28,7 @@ type Core struct {
 	lastTick,
 	nextHello,
 	nextSweep,
+	nextTidy,
 	nextClosing time.Time
 	out []Effect
 	// unfinished says that the last step has left work to do: another should follow, with whatever has come by then or nothing.
@@ -132,7 +133,7 @@ func (c *Core) Step(now time.Time, events ...Input) []Effect {
 
 func (c *Core) start() {
 	c.started, c.lastTick, c.nextHello = c.now, c.now, c.now
-	c.nextSweep = c.now.Add(sweepInterval)
+	c.nextSweep, c.nextTidy = c.now.Add(sweepInterval), c.now.Add(tidyInterval)
 	c.members.changed = c.now
 	c.boot.unreadySince, c.boot.lonelySince = c.now, c.now
 	c.advance()
@@ -171,11 +172,25 @@ func (c *Core) tick() {
 		c.closeDead()
 	}
 	c.collect()
+	if !c.now.Before(c.nextTidy) {
+		c.nextTidy = c.now.Add(tidyInterval)
+		c.tidyWatches()
+	}
 	c.lastTick = c.now
 }
 
 // sweepInterval is the pause between looks for quarantines that are lifted.
 const sweepInterval = 10 * time.Second
+
+// tidyInterval is the pause between looks for the room of changes that all watchers have seen.
+const tidyInterval = 5 * time.Second
+
+// tidyWatches gives it back.
+func (c *Core) tidyWatches() {
+	for _, t := range c.space.sortedTables() {
+		t.hub.tidy()
+	}
+}
 
 // settleFacts acts on changes of the catalogue.
 func (c *Core) settleFacts() {

@@ -70,9 +70,13 @@ const maxViews = 100_000
 
 // viewCache keeps a table's views by key, each for the siblings and the handler record that it was computed from. Safe for concurrent use.
 type viewCache struct {
-	mu sync.Mutex
-	m  map[string]cachedView
+	mu   sync.Mutex // guards what follows
+	m    map[string]cachedView
+	peak int // the most views that m has had: Go's maps keep the room
 }
+
+// looseViews is how many views are worth giving the room back once most of them are gone.
+const looseViews = 64
 
 type cachedView struct {
 	siblings string
@@ -104,11 +108,15 @@ func (c *viewCache) put(key, siblings, handler string, v view) {
 		}
 	}
 	c.m[key] = cachedView{siblings: siblings, handler: handler, view: v}
+	c.peak = max(c.peak, len(c.m))
 }
 
-// drop forgets a key that is no conflict any more.
+// drop forgets a key that is no conflict any more. Once most are forgotten the others go too, with the room: they are computed again when needed.
 func (c *viewCache) drop(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.m, key)
+	if c.peak >= looseViews && len(c.m) <= c.peak/looseViews {
+		c.m, c.peak = map[string]cachedView{}, 0
+	}
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,8 @@ const (
 	watchPage = 256
 	// minWatchTrim is the length of the log at which it is looked for what nobody needs any more.
 	minWatchTrim = 1024
+	// looseWatchLog is how many times larger than its content the room of the log may be before some of it is given back.
+	looseWatchLog = 4
 )
 
 // hub tells a table's watchers which keys changed. All watchers share one log of the changed keys, each key at the place of its latest change; a
@@ -158,6 +161,23 @@ func (h *hub) trimLocked() {
 	}
 	h.compactLocked(first)
 	h.trimAt = max(minWatchTrim, 2*len(h.log))
+}
+
+// tidy gives back the room of what all watchers have seen, when nothing changes any more.
+func (h *hub) tidy() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if cap(h.log) == 0 {
+		return
+	}
+	h.trimLocked()
+	if len(h.log) > cap(h.log)/looseWatchLog {
+		return
+	}
+	h.log = append([]changedKey(nil), h.log...)
+	tight := make(map[string]uint64, len(h.latest))
+	maps.Copy(tight, h.latest) // a clone would have the room of the old one
+	h.latest = tight
 }
 
 // compactLocked forgets the changes before a place, and those that are outdated.

@@ -13,7 +13,7 @@ type dotKeys struct {
 	limit  int
 	count  int
 	actors map[clock.Actor][]*record
-	keys   map[string]*keyDots
+	keys   keyed[*keyDots]
 }
 
 // record is one mutation in the log, linked with the others of its key, newest first.
@@ -33,7 +33,7 @@ type keyDots struct {
 }
 
 func newDotKeys(limit int) *dotKeys {
-	return &dotKeys{limit: limit, actors: map[clock.Actor][]*record{}, keys: map[string]*keyDots{}}
+	return &dotKeys{limit: limit, actors: map[clock.Actor][]*record{}}
 }
 
 func (l *dotKeys) len() int {
@@ -64,8 +64,8 @@ func (l *dotKeys) within(a clock.Actor, iv clock.Interval) []*record {
 
 // of returns a new slice with the dots of the key, sorted.
 func (l *dotKeys) of(key string) []clock.Dot {
-	k := l.keys[key]
-	if k == nil {
+	k, ok := l.keys.get(key)
+	if !ok {
 		return nil
 	}
 	var dots []clock.Dot
@@ -78,7 +78,7 @@ func (l *dotKeys) of(key string) []clock.Dot {
 
 // newest returns the dot of the key that was logged last, the zero Dot for none.
 func (l *dotKeys) newest(key string) clock.Dot {
-	if k := l.keys[key]; k != nil {
+	if k, ok := l.keys.get(key); ok {
 		return k.newest.dot
 	}
 	return clock.Dot{}
@@ -86,8 +86,8 @@ func (l *dotKeys) newest(key string) clock.Dot {
 
 // covered reports whether ctx covers every dot of the key. It may say no when what is not covered has left the log.
 func (l *dotKeys) covered(key string, ctx clock.Context) bool {
-	k := l.keys[key]
-	return k == nil || !slices.ContainsFunc(k.tops, func(d clock.Dot) bool { return !ctx.Covers(d) })
+	k, ok := l.keys.get(key)
+	return !ok || !slices.ContainsFunc(k.tops, func(d clock.Dot) bool { return !ctx.Covers(d) })
 }
 
 // drop removes the records of a with counters in iv and returns their number. From the front of the log, the usual case, it costs that number.
@@ -104,6 +104,8 @@ func (l *dotKeys) drop(a clock.Actor, iv clock.Interval) int {
 	switch {
 	case hi-lo == len(records):
 		delete(l.actors, a)
+	case lo == 0 && hi >= len(records)-hi:
+		l.actors[a] = slices.Clone(records[hi:]) // the room of the others goes
 	case lo == 0:
 		l.actors[a] = records[hi:]
 	default:
@@ -128,11 +130,11 @@ func (l *dotKeys) evict() {
 
 // link puts rec at the head of the list of its key.
 func (l *dotKeys) link(rec *record) {
-	k := l.keys[rec.key]
-	if k == nil {
+	k, ok := l.keys.get(rec.key)
+	if !ok {
 		k = &keyDots{}
 		k.tops = k.first[:0]
-		l.keys[rec.key] = k
+		l.keys.set(rec.key, k)
 	}
 	rec.older = k.newest
 	if k.newest != nil {
@@ -156,9 +158,10 @@ func (l *dotKeys) unlink(rec *record) {
 	case rec.newer != nil:
 		rec.newer.older = rec.older
 	case rec.older != nil:
-		l.keys[rec.key].newest = rec.older
+		k, _ := l.keys.get(rec.key)
+		k.newest = rec.older
 	default:
-		delete(l.keys, rec.key)
+		l.keys.remove(rec.key)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 // travels is the state of the key, not the writes.
 type outbox struct {
 	queue   []pending
-	at      map[string]int // key -> index in queue plus drained
-	drained int            // how many keys have left the queue's front
+	at      keyed[int] // key -> index in queue plus drained
+	drained int        // how many keys have left the queue's front
 }
 
 // pending is one key of the outbox.
@@ -26,19 +26,19 @@ type pending struct {
 
 // wrote records the mutation d of the key.
 func (o *outbox) wrote(key string, d clock.Dot, lean bool) {
-	if at, ok := o.at[key]; ok {
+	if at, ok := o.at.get(key); ok {
 		p := &o.queue[at-o.drained]
 		p.more = append(p.more, d)
 		p.lean = lean
 		return
 	}
-	o.at[key] = o.drained + len(o.queue)
+	o.at.set(key, o.drained+len(o.queue))
 	o.queue = append(o.queue, pending{key: key, first: d, lean: lean})
 }
 
 // touch records that something else than a local write changed what is known of the key.
 func (o *outbox) touch(key string) {
-	if at, ok := o.at[key]; ok {
+	if at, ok := o.at.get(key); ok {
 		o.queue[at-o.drained].lean = false
 	}
 }
@@ -52,10 +52,13 @@ func (o *outbox) touchAll() {
 
 // pop takes the first key out.
 func (o *outbox) pop() {
-	delete(o.at, o.queue[0].key)
+	o.at.remove(o.queue[0].key)
 	o.queue[0] = pending{}
 	o.queue = o.queue[1:]
 	o.drained++
+	if len(o.queue) == 0 {
+		o.queue = nil
+	}
 }
 
 // own returns the mutations of p.

@@ -11,6 +11,7 @@ const (
 	placeFan  = 16 // branches of a node, and parts of a span
 	placeBits = 4  // bits of a place that choose the branch
 	leafKeys  = 64 // a leaf that grows beyond this becomes a node
+	fewKeys   = 16 // a node with fewer becomes a leaf
 )
 
 // placeOf returns the key's place: the hash by which repair orders the keys, the same at every node. The order of the keys themselves would need an
@@ -117,6 +118,9 @@ func (p *places) remove(key string, sum uint64) {
 	for bits := 0; ; bits += placeBits {
 		p.count--
 		p.sum -= sum
+		if p.nodes != nil && p.count < fewKeys {
+			p.join()
+		}
 		if p.nodes == nil {
 			break
 		}
@@ -126,15 +130,25 @@ func (p *places) remove(key string, sum uint64) {
 			continue
 		}
 		*next = nil // it was the only key there
-		if p.count == 0 {
-			p.nodes = nil
-		}
 		return
 	}
 	i, last := p.index(key), len(p.keys)-1
 	p.keys[i] = p.keys[last]
 	p.keys[last] = placed{}
 	p.keys = p.keys[:last]
+	if last <= cap(p.keys)/looseRatio {
+		p.keys = slices.Clone(p.keys)
+	}
+}
+
+// join turns a node with few keys into a leaf.
+func (p *places) join() {
+	keys := make([]placed, 0, fewKeys)
+	p.each(func(k placed) bool {
+		keys = append(keys, k)
+		return true
+	})
+	p.keys, p.nodes = keys, nil
 }
 
 // index finds a key of a leaf.

@@ -180,7 +180,8 @@ func (r *Replica) isDue(p *Plan, rec *record, began clock.Dot, a *Answer) bool {
 	if _, seen := a.seen[rec.key]; seen {
 		return false
 	}
-	for other := r.dots.keys[rec.key].newest; other != nil; other = other.older {
+	k, _ := r.dots.keys.get(rec.key)
+	for other := k.newest; other != nil; other = other.older {
 		if other.dot.Compare(began) < 0 && p.Clock.Has(other.dot) && !p.theirs.Has(other.dot) {
 			a.seen[rec.key] = struct{}{}
 			return false

@@ -84,7 +84,6 @@ func New(self clock.Actor, o Options) *Replica {
 		sealed:  map[clock.Actor]clock.Entry{},
 		sealing: map[clock.Actor]struct{}{},
 		dots:    newDotKeys(o.MaxDotKeys),
-		outbox:  outbox{at: map[string]int{}},
 		marks:   map[clock.Actor]*clock.Clock{},
 	}
 }

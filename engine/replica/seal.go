@@ -132,7 +132,9 @@ func (r *Replica) closeSealed() {
 		}
 		r.clock.Seal(a, agreed.Max())
 		r.hash = nil
-		delete(r.sealing, a)
+		if delete(r.sealing, a); len(r.sealing) == 0 {
+			r.sealing = map[clock.Actor]struct{}{} // a map keeps the room of what it once had
+		}
 		r.dropWaits(a)
 	}
 }
@@ -220,7 +222,9 @@ func (r *Replica) Retire(a clock.Actor) (changed []string) {
 	for _, mark := range r.marks {
 		mark.Drop(a)
 	}
-	delete(r.sealed, a)
+	if delete(r.sealed, a); len(r.sealed) == 0 {
+		r.sealed = map[clock.Actor]clock.Entry{}
+	}
 	delete(r.sealing, a)
 	r.hash = nil
 	r.dropFromContexts(a)

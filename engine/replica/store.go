@@ -2,7 +2,6 @@ package replica
 
 import (
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/tidwall/btree"
@@ -33,33 +32,25 @@ func newStore(ordered bool) store {
 	if ordered {
 		return &treeStore{}
 	}
-	return hashStore{}
+	return &hashStore{}
 }
 
 // hashStore keeps the entries in a map.
-type hashStore map[string]entry
-
-func (s hashStore) get(key string) (entry, bool) {
-	e, ok := s[key]
-	return e, ok
+type hashStore struct {
+	keyed[entry]
 }
 
-func (s hashStore) set(key string, e entry)       { s[key] = e }
-func (s hashStore) remove(key string)             { delete(s, key) }
-func (s hashStore) len() int                      { return len(s) }
-func (s hashStore) all() iter.Seq2[string, entry] { return maps.All(s) }
-
-func (s hashStore) ascend(from string) iter.Seq2[string, entry] {
+func (s *hashStore) ascend(from string) iter.Seq2[string, entry] {
 	return func(yield func(string, entry) bool) {
 		var keys []string
-		for key := range s {
+		for key := range s.all() {
 			if key >= from {
 				keys = append(keys, key)
 			}
 		}
 		slices.Sort(keys)
 		for _, key := range keys {
-			if !yield(key, s[key]) {
+			if e, _ := s.get(key); !yield(key, e) {
 				return
 			}
 		}
@@ -69,13 +60,36 @@ func (s hashStore) ascend(from string) iter.Seq2[string, entry] {
 // treeStore keeps the entries in a B-tree.
 type treeStore struct {
 	tree btree.Map[string, entry]
+	peak int // the most entries since the tree was made
 }
 
+const (
+	// looseTree and tightTree are the sizes between which a tree must have shrunk to be made anew: its last node keeps the room of a full one.
+	looseTree = 64
+	tightTree = 16
+)
+
 func (s *treeStore) get(key string) (entry, bool)  { return s.tree.Get(key) }
-func (s *treeStore) set(key string, e entry)       { s.tree.Set(key, e) }
-func (s *treeStore) remove(key string)             { s.tree.Delete(key) }
 func (s *treeStore) len() int                      { return s.tree.Len() }
 func (s *treeStore) all() iter.Seq2[string, entry] { return s.tree.Scan }
+
+func (s *treeStore) set(key string, e entry) {
+	s.tree.Set(key, e)
+	s.peak = max(s.peak, s.tree.Len())
+}
+
+func (s *treeStore) remove(key string) {
+	s.tree.Delete(key)
+	if s.peak < looseTree || s.tree.Len() > tightTree {
+		return
+	}
+	loose := s.tree
+	s.tree, s.peak = btree.Map[string, entry]{}, 0
+	loose.Scan(func(key string, e entry) bool {
+		s.set(key, e)
+		return true
+	})
+}
 
 func (s *treeStore) ascend(from string) iter.Seq2[string, entry] {
 	return func(yield func(string, entry) bool) { s.tree.Ascend(from, yield) }
