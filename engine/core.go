@@ -82,7 +82,7 @@ func NewCore(cfg Config, resolver Resolver) *Core {
 		c.boot.kept = true
 		c.members.former = append(slices.Clone(cfg.Legacy.former), cfg.Legacy.actor)
 		c.cases.seen = maps.Clone(cfg.Legacy.seen)
-		c.closing.fenced, c.closing.retired = cfg.Legacy.fenced, cfg.Legacy.retired
+		c.closing.gone, c.closing.fenced, c.closing.retired = cfg.Legacy.gone, cfg.Legacy.fenced, cfg.Legacy.retired
 	} else {
 		c.space = newSpace(cfg.Actor)
 	}
@@ -99,6 +99,7 @@ type Legacy struct {
 	actor   clock.Actor
 	former  []clock.Actor
 	seen    map[string]time.Time
+	gone    map[clock.Actor]time.Time
 	fenced  map[clock.Actor]struct{}
 	retired map[clock.Actor]struct{}
 }
@@ -107,7 +108,7 @@ type Legacy struct {
 func (c *Core) handOver() *Legacy {
 	return &Legacy{
 		space: c.space, journal: c.journal, actor: c.cfg.Actor, former: c.members.former, seen: c.cases.seen,
-		fenced: c.closing.fenced, retired: c.closing.retired,
+		gone: c.closing.gone, fenced: c.closing.fenced, retired: c.closing.retired,
 	}
 }
 
