@@ -234,3 +234,16 @@ func TestTablesAreComparedAtOnceWhenTheCatalogueIsComplete(t *testing.T) {
 	s.d.Step(s.now, s.arrived(peer, frameChunk, chunkFrame{Xfer: x.id, Step: x.step, Same: true}))
 	require.False(t, s.now.Before(p.nextSync))
 }
+
+func TestStepThatIsAskedForBeforeTheAnswerToTheLastIsNotServed(t *testing.T) {
+	s := newSolo(t)
+	s.create("carts")
+	peer := peerActor(2)
+	s.step(s.hello("b", peer))
+	ask := func(step uint64) Input {
+		return s.arrived(peer, framePull, pullFrame{Xfer: 1, Step: step, Full: true, Clock: clock.Clock{}.AppendBinary(nil), Question: replica.Question{}.AppendBinary(nil)})
+	}
+	sent := sentKinds(s.step(ask(1), ask(2), ask(3)))
+	sent = append(sent, sentKinds(s.run(time.Second))...)
+	require.Len(t, slices.DeleteFunc(sent, func(k frameKind) bool { return k != frameChunk }), 1)
+}
