@@ -12,13 +12,13 @@ import (
 func (sh *shell) tableCommand() *cli.Command {
 	return withExamples(&cli.Command{
 		Name:  "table",
-		Usage: "create, list, describe, clear and drop tables",
+		Usage: "create, ls, info, clear and drop tables",
 		Subcommands: []*cli.Command{
 			withExamples(&cli.Command{
 				Name: "create", Usage: "create a table; the same again is no error", ArgsUsage: "TABLE",
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "type", Usage: "set, or ordered_set for scans by prefix (default: set)"},
-					&cli.StringFlag{Name: "ack", Usage: "`LEVEL` of its writes: local, one, quorum, all (default: all)"},
+					&cli.StringFlag{Name: "ack", Usage: "`LEVEL` of its writes: local, one (another node), quorum (a majority of the known members), all (those that are connected, if any) (default: all)"},
 					&cli.StringFlag{Name: "unresolved", Usage: "`POLICY` for conflicts without a handler: keep, lww, restart (default: keep)"},
 					&cli.StringFlag{Name: "handler", Usage: "`PLUGIN` that judges its conflicts (default: the one named like the table)"},
 					&cli.BoolFlag{Name: "local", Usage: "do not replicate it"},

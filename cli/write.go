@@ -23,7 +23,7 @@ const (
 
 func writeFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "ack", Usage: "`LEVEL` to wait for: local, one, quorum, all (default: the table's)"},
+		&cli.StringFlag{Name: "ack", Usage: "`LEVEL` to wait for: local, one (another node), quorum (a majority of the known members), all (those that are connected, if any) (default: the table's)"},
 		&cli.StringFlag{Name: "context", Usage: "replace only what the read with this `TOKEN` has seen"},
 		&cli.StringFlag{Name: "if-unchanged", Usage: "write only when nothing was written since the read with this `TOKEN`"},
 	}, more...)

@@ -46,7 +46,7 @@ var (
 	ErrNotReady = errors.New("node not ready: it is still catching up with its peers, try again")
 	// ErrClosed means that the node has ended, or goes down for a restart.
 	ErrClosed   = errors.New("node closed: try again when it has restarted, or at another node")
-	ErrNoQuorum = errors.New("no quorum: a majority of the known members is not reachable; nothing was written")
+	ErrNoQuorum = errors.New("no quorum: too few members are reachable for this level; nothing was written")
 	// ErrNotAcknowledged means that the write is applied here and may spread, but the asked number of nodes has not confirmed it in time. With
 	// ErrClosed or a context's error in its chain, that is why nobody waited longer.
 	ErrNotAcknowledged = errors.New("not acknowledged in time: written here, it may still spread")

@@ -197,7 +197,11 @@ func (c *Client) Watch(ctx context.Context, table string, p engine.Pattern) (ite
 func (c *Client) nextChange(ctx context.Context, table string, lines *json.Decoder) (change engine.Change, alive bool, err error) {
 	var line ChangeJSON
 	if err := lines.Decode(&line); err != nil {
-		return change, false, c.unreachable(ctx, err)
+		err = c.unreachable(ctx, err)
+		if ctx.Err() == nil {
+			err = fmt.Errorf("the watch broke off, because the node ended or this reader did not keep up; read the entries, and watch again: %w", err)
+		}
+		return change, false, err
 	}
 	switch {
 	case line.Error != nil:
