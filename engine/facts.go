@@ -97,8 +97,8 @@ type facts struct {
 	quarantines map[string]quarantineRecord
 	members     map[string]memberRecord
 	seals       map[clock.Actor]sealRecord
-	// told are seals that a member has told of and the catalogue here does not know yet.
-	told map[clock.Actor]toldSeal
+	// told are seals that a member has told of and the catalogue here may not have yet.
+	told map[clock.Actor]sealRecord
 	// secrets authenticate tokens; the first makes them.
 	secrets [][]byte
 	// version counts the changes; judging those that may change what becomes of conflicts; modules those of modules' bytes.
@@ -114,7 +114,7 @@ func newFacts() *facts {
 		quarantines: map[string]quarantineRecord{},
 		members:     map[string]memberRecord{},
 		seals:       map[clock.Actor]sealRecord{},
-		told:        map[clock.Actor]toldSeal{},
+		told:        map[clock.Actor]sealRecord{},
 	}
 }
 
@@ -157,8 +157,8 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 // seal returns the record of a dead incarnation: the catalogue's, or one that was told and says more.
 func (f *facts) seal(a clock.Actor) (sealRecord, bool) {
 	held, known := f.seals[a]
-	if told, ok := f.told[a]; ok && (!known || told.Seal.Retired && !held.Retired) {
-		return told.Seal, true
+	if told, ok := f.told[a]; ok && (!known || told.Retired && !held.Retired) {
+		return told, true
 	}
 	return held, known
 }
