@@ -331,6 +331,9 @@ func (c *Core) liftedQuarantines() []string {
 }
 
 func (c *Core) lifted(q quarantineRecord) bool {
+	if f, known := c.space.tableFact(q.Table); !known || f.Epoch < q.Epoch {
+		return false // others may know the table
+	}
 	t, err := c.space.table(q.Table)
 	if err != nil || t.epoch != q.Epoch {
 		return c.smallestActor()

@@ -348,7 +348,7 @@ func (n *node) hear() {
 			n.returns()
 		case e.Kind == engine.EventTrap:
 			n.traps(e)
-		case e.Kind == engine.EventRestart:
+		case e.Kind == engine.EventRestart && e.Table != "": // else the others had closed it
 			n.w.ledger.restarts(n)
 		case e.Kind == engine.EventReady:
 			n.becomesReady(e)
