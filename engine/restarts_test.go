@@ -103,43 +103,49 @@ func TestClocksStaySmallThroughHundredsOfRestarts(t *testing.T) {
 	})
 }
 
-// BenchmarkRestarts is a number of restarts of nodes in a cluster of five, one every three seconds, with the default CloseAfter of a minute. clock-B is the
+// BenchmarkRestarts is a number of restarts of nodes in a cluster of five, one every five seconds, with the default CloseAfter of a minute. clock-B is the
 // size of the largest clock of a partition and incarnations the number of those that it names, at the end and at most on the way; heap-B is what the
 // five nodes together hold more than after the first hundred restarts.
 func BenchmarkRestarts(b *testing.B) {
 	for _, count := range []int{1_000, 10_000} {
 		b.Run(strconv.Itoa(count), func(b *testing.B) {
 			for b.Loop() {
-				var r *restarts
-				var bytes, incarnations int
-				var first, last int64
-				inVirtualTime(b, func(t *testing.T) {
-					r = openRestarts(t, 0, 100, 3*time.Second)
-					for r.done < count {
-						r.turn()
-						r.look()
-						if r.done == 100 {
-							r.settle()
-							first = heap()
-						}
-					}
-					bytes, incarnations = r.settle()
-					last = heap()
-				})
-				b.ReportMetric(float64(bytes), "clock-B")
-				b.ReportMetric(float64(r.bytes), "max-clock-B")
-				b.ReportMetric(float64(incarnations), "incarnations")
-				b.ReportMetric(float64(r.incarnations), "max-incarnations")
-				b.ReportMetric(float64(last-first), "heap-B")
+				measureRestarts(b, count)
 			}
 		})
 	}
+}
+
+func measureRestarts(b *testing.B, count int) {
+	b.Helper()
+	inVirtualTime(b, func(t *testing.T) {
+		t.Helper()
+		r := openRestarts(t, 0, 100, 5*time.Second)
+		first := int64(0)
+		for r.done < count {
+			r.turn()
+			r.look()
+			if r.done == 100 {
+				r.settle()
+				first = heap()
+			}
+		}
+		bytes, incarnations := r.settle()
+		b.ReportMetric(float64(bytes), "clock-B")
+		b.ReportMetric(float64(r.bytes), "max-clock-B")
+		b.ReportMetric(float64(incarnations), "incarnations")
+		b.ReportMetric(float64(r.incarnations), "max-incarnations")
+		b.ReportMetric(float64(heap()-first), "heap-B")
+	})
 }
 
 // inVirtualTime runs a part of a benchmark in a bubble, which package synctest gives to tests alone.
 func inVirtualTime(b *testing.B, f func(t *testing.T)) {
 	b.Helper()
 	all := func(string, string) (bool, error) { return true, nil }
-	bubble := testing.InternalTest{Name: b.Name(), F: func(t *testing.T) { synctest.Test(t, f) }}
+	bubble := testing.InternalTest{Name: b.Name(), F: func(t *testing.T) {
+		t.Helper()
+		synctest.Test(t, f)
+	}}
 	require.True(b, testing.RunTests(all, []testing.InternalTest{bubble}))
 }

@@ -198,8 +198,10 @@ func (s scene) watch() {
 	for _, name := range s.Names() {
 		changes := s.Node(name).Watch(s.tb.Context(), "carts", engine.Pattern{})
 		go func() {
-			for range changes {
-				continue
+			for _, err := range changes {
+				if err != nil {
+					return
+				}
 			}
 		}()
 	}
