@@ -15,6 +15,14 @@ func (c *Core) deleteCatalogue(key string, now clock.Timestamp) (clock.Dot, []Ev
 	return c.decideCatalogue(key, now, func([]replica.Version) ([]byte, error) { return nil, nil })
 }
 
+// reportWritten reports what came of a record that the node has written by itself.
+func (c *Core) reportWritten(events []Event, err error) {
+	c.report(events...)
+	if err != nil {
+		c.report(Event{Kind: EventError, Err: err})
+	}
+}
+
 // decision makes a catalogue record out of the versions held, given in canonical order: nil deletes it, an error leaves it as it is.
 type decision func(held []replica.Version) ([]byte, error)
 

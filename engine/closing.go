@@ -275,10 +275,7 @@ func (c *Core) writeSeal(q closingActor) {
 	}
 	rec.Retired, rec.Time = q.Retire, uint64(c.now.UnixMilli())
 	_, events, err := c.putCatalogue(keySeal+q.Actor.String(), c.codec.record(rec), c.stamp())
-	c.report(events...)
-	if err != nil {
-		c.report(Event{Kind: EventError, Err: err})
-	}
+	c.reportWritten(events, err)
 }
 
 // dropOldSeals deletes the oldest records of incarnations that are over, beyond the bound.
@@ -295,9 +292,6 @@ func (c *Core) dropOldSeals() {
 	slices.SortStableFunc(over, func(a, b sealRecord) int { return cmp.Compare(a.Time, b.Time) })
 	for _, s := range over[:len(over)-maxRetired] {
 		_, events, err := c.deleteCatalogue(keySeal+s.Actor.String(), c.stamp())
-		c.report(events...)
-		if err != nil {
-			c.report(Event{Kind: EventError, Err: err})
-		}
+		c.reportWritten(events, err)
 	}
 }

@@ -147,8 +147,5 @@ func (c *Core) shareSecret() {
 func (c *Core) enlist() {
 	m := memberRecord{Name: c.cfg.Name, Actor: c.cfg.Actor, HTTP: c.cfg.HTTP, Route: c.cfg.Route}
 	_, events, err := c.putCatalogue(keyMember+m.Name, c.codec.record(m), c.stamp())
-	if err != nil {
-		c.report(Event{Kind: EventError, Err: err})
-	}
-	c.report(events...)
+	c.reportWritten(events, err)
 }

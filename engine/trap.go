@@ -310,10 +310,7 @@ func (c *Core) sweepQuarantines() {
 	}
 	for _, key := range c.liftedQuarantines() {
 		_, events, err := c.deleteCatalogue(key, c.stamp())
-		c.report(events...)
-		if err != nil {
-			c.report(Event{Kind: EventError, Err: err})
-		}
+		c.reportWritten(events, err)
 	}
 }
 

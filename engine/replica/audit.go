@@ -75,8 +75,7 @@ func (r *Replica) Reissue(key string, vs []Version, now clock.Timestamp) []clock
 	floor := max(latest(old.Versions), latest(vs))
 	var dots []clock.Dot
 	for _, v := range vs {
-		dot := clock.Dot{Actor: r.self, Counter: r.clock.Base(r.self) + 1}
-		r.learn(dot, key)
+		dot := r.mint(key)
 		next.Versions = withVersion(next.Versions, Version{Dot: dot, Stamp: r.hybrid.Next(now, floor), Value: bytes.Clone(v.Value)})
 		r.outbox.wrote(key, dot, false)
 		dots = append(dots, dot)

@@ -116,13 +116,6 @@ func (r *Replica) removeAgain(key string, theirs []Version) {
 	}
 }
 
-// mint returns the next dot of this replica, for a mutation of the key.
-func (r *Replica) mint(key string) clock.Dot {
-	d := clock.Dot{Actor: r.self, Counter: r.clock.Base(r.self) + 1}
-	r.learn(d, key)
-	return d
-}
-
 // closeSealed closes the entries of dead actors that the clock covers by now.
 func (r *Replica) closeSealed() {
 	for a := range r.sealing {

@@ -56,8 +56,7 @@ func (r *Replica) Write(w Write) (Written, error) {
 		return Written{Dot: dot, Previous: old.Versions, Context: r.filled(old.Object)}, nil
 	}
 	lean := w.Context == nil || r.dots.covered(w.Key, w.Context)
-	dot := clock.Dot{Actor: r.self, Counter: r.clock.Base(r.self) + 1}
-	r.learn(dot, w.Key)
+	dot := r.mint(w.Key)
 	next := Object{Versions: kept, Context: r.stripped(old.Context, w.Context)}
 	if !w.Delete {
 		next.Versions = withVersion(kept, Version{Dot: dot, Stamp: r.stamp(w, old), Value: w.Value})
@@ -133,6 +132,13 @@ func withVersion(vs []Version, v Version) []Version {
 	i, _ := slices.BinarySearchFunc(vs, v.Dot, func(v Version, d clock.Dot) int { return v.Dot.Compare(d) })
 	out = append(append(out, vs[:i]...), v)
 	return append(out, vs[i:]...)
+}
+
+// mint returns the next dot of this replica, for a mutation of the key.
+func (r *Replica) mint(key string) clock.Dot {
+	d := clock.Dot{Actor: r.self, Counter: r.clock.Base(r.self) + 1}
+	r.learn(d, key)
+	return d
 }
 
 // learn puts the mutation d of the key into the clock and the log, unless the clock has it already: then it is in the log, or was and is
