@@ -153,6 +153,7 @@ func TestTheHandlerSeesTheWholeFrame(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, in.Key, f.Key)
 		require.Equal(t, in.Versions, f.Versions)
+		require.Equal(t, in.Base, f.Base)
 		require.Equal(t, in.Versions[len(in.Versions)-1].Time, f.Now)
 		require.Zero(t, binary.LittleEndian.Uint64(v.Value[16:]), "arg is reserved")
 	})
@@ -176,6 +177,8 @@ func TestTheSeedDependsOnAllOfTheInput(t *testing.T) {
 		func(in *plugins.Input) { in.Versions[1].Time++ },
 		func(in *plugins.Input) { in.Versions[1].Origin++ },
 		func(in *plugins.Input) { in.Versions[0].Deleted = true },
+		func(in *plugins.Input) { in.Base = &plugins.Version{} },
+		func(in *plugins.Input) { in.Base = &plugins.Version{Value: []byte("o")} },
 		func(in *plugins.Input) { in.Key, in.Versions[0].Value = []byte("ka"), nil },
 	} {
 		s := seed(change)
@@ -194,6 +197,9 @@ func genConflict(t *rapid.T) plugins.Input {
 			Origin: rapid.Uint64().Draw(t, "origin"), Deleted: rapid.Bool().Draw(t, "deleted"),
 		})
 		time += rapid.Uint64Range(1, 3).Draw(t, "step")
+	}
+	if rapid.Bool().Draw(t, "has base") {
+		in.Base = &plugins.Version{Value: blob.Draw(t, "base")}
 	}
 	return in
 }

@@ -17,6 +17,8 @@ type Input struct {
 	Key []byte
 	// Versions are two or more, ascending by (Time, Origin), none twice. The last one's time is the handler's clock.
 	Versions []Version
+	// Base is the version that all of them overwrote; nil when it is not known or there is none.
+	Base *Version
 }
 
 // Kind is what a handler decided.
@@ -98,7 +100,7 @@ func (in *Input) validate() error {
 // frame is the input as the handler gets it.
 func (in *Input) frame() abi.Frame {
 	return abi.Frame{
-		Key: in.Key, Versions: in.Versions,
+		Key: in.Key, Versions: in.Versions, Base: in.Base,
 		Now: in.Versions[len(in.Versions)-1].Time, Seed: in.seed(),
 	}
 }
@@ -107,16 +109,23 @@ func (in *Input) frame() abi.Frame {
 func (in *Input) seed() uint64 {
 	seed := xxh3.HashSeed(in.Key, 0)
 	for i := range in.Versions {
-		v := &in.Versions[i]
-		var stamp [17]byte
-		binary.LittleEndian.PutUint64(stamp[0:], v.Time)
-		binary.LittleEndian.PutUint64(stamp[8:], v.Origin)
-		if v.Deleted {
-			stamp[16] = abi.FlagDelete
-		}
-		seed = xxh3.HashSeed(v.Value, xxh3.HashSeed(stamp[:], seed))
+		seed = mix(seed, &in.Versions[i])
+	}
+	if in.Base != nil {
+		seed = mix(seed, in.Base)
 	}
 	return seed
+}
+
+// mix adds a version to a seed.
+func mix(seed uint64, v *Version) uint64 {
+	var stamp [17]byte
+	binary.LittleEndian.PutUint64(stamp[0:], v.Time)
+	binary.LittleEndian.PutUint64(stamp[8:], v.Origin)
+	if v.Deleted {
+		stamp[16] = abi.FlagDelete
+	}
+	return xxh3.HashSeed(v.Value, xxh3.HashSeed(stamp[:], seed))
 }
 
 // refuse says why a frame is over the limits, or nothing.

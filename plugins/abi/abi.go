@@ -15,11 +15,20 @@
 //	40 u32 out        value pointer  44 u32 out_len   (written by the guest)
 //	48 u32 reply      text pointer   52 u32 reply_len (written by the guest)
 //	56 u32 aux        index of the picked version     (written by the guest)
-//	60 u32 flags      reserved, 0
+//	60 u32 flags      bit 0: a base follows the versions
 //	64 version[n], 32 bytes each:
 //	    0 u64 time  8 u64 origin  16 u32 value  20 u32 value_len  24 u32 flags (bit 0: delete)  28 u32 reserved
 //
+// With the base flag one more version stands right after version[n-1], at index n: the base, which is the version that all
+// others overwrote. A module that does not know the flag reads n versions and never sees it.
+//
 // The key and the values follow, each starting at a multiple of 8.
+//
+// # Versions of the contract
+//
+// A module says with kv_abi_version which contract it was built for. What a module may ignore is added without a new
+// number and announced by a bit of flags, so that a module of version 1 runs on every later host. Only what an old module
+// would misread makes a version 2, which a host then speaks beside version 1.
 package abi
 
 // Version is the version of the contract, the number that a module's kv_abi_version returns.
@@ -81,6 +90,7 @@ const (
 	OffReply    = 48
 	OffReplyLen = 52
 	OffAux      = 56
+	OffFlags    = 60
 
 	OffVersionTime     = 0
 	OffVersionOrigin   = 8
@@ -91,6 +101,9 @@ const (
 
 // FlagDelete marks a version that is a delete: it has no value.
 const FlagDelete = 1
+
+// FlagBase, in the frame's flags, says that the base follows the versions.
+const FlagBase = 1
 
 // Status is what handle_conflict returns. Every number below zero is the handler's own error; a positive one that is
 // not listed here violates the contract.

@@ -36,6 +36,11 @@ func frames() map[string]abi.Frame {
 				{Time: 2, Origin: 2},
 			},
 		},
+		"base": {
+			Key: []byte("doc"), Now: 5, Seed: 2,
+			Versions: []abi.Sibling{{Value: []byte("left"), Time: 4, Origin: 1}, {Value: []byte("right"), Time: 5, Origin: 2}},
+			Base:     &abi.Sibling{Value: []byte("trunk"), Time: 3, Origin: 9},
+		},
 	}
 }
 
@@ -70,12 +75,19 @@ func TestEncodePanicsWhenTheFrameDoesNotFit(t *testing.T) {
 func genFrame(t *rapid.T) abi.Frame {
 	blob := rapid.SliceOfN(rapid.Byte(), 0, 40)
 	f := abi.Frame{Key: blob.Draw(t, "key"), Now: rapid.Uint64().Draw(t, "now"), Seed: rapid.Uint64().Draw(t, "seed")}
-	f.Versions = make([]abi.Sibling, rapid.IntRange(0, 5).Draw(t, "n"))
-	for i := range f.Versions {
-		f.Versions[i] = abi.Sibling{
+	version := rapid.Custom(func(t *rapid.T) abi.Sibling {
+		return abi.Sibling{
 			Value: blob.Draw(t, "value"), Time: rapid.Uint64().Draw(t, "time"),
 			Origin: rapid.Uint64().Draw(t, "origin"), Deleted: rapid.Bool().Draw(t, "deleted"),
 		}
+	})
+	f.Versions = make([]abi.Sibling, rapid.IntRange(0, 5).Draw(t, "n"))
+	for i := range f.Versions {
+		f.Versions[i] = version.Draw(t, "version")
+	}
+	if rapid.Bool().Draw(t, "has base") {
+		base := version.Draw(t, "base")
+		f.Base = &base
 	}
 	return f
 }
@@ -88,6 +100,28 @@ func TestDecodeInvertsEncode(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, f, got)
 	})
+}
+
+func TestTheBaseChangesNothingThatAnOldModuleReads(t *testing.T) {
+	f := frames()["base"]
+	plain := f
+	plain.Base = nil
+	with, err := abi.Decode(encode(&f, address), address)
+	require.NoError(t, err)
+	buf := encode(&f, address)
+	binary.LittleEndian.PutUint32(buf[abi.OffFlags:], 0)
+	old, err := abi.Decode(buf, address)
+	require.NoError(t, err)
+	require.Equal(t, plain, old)
+	require.Equal(t, with.Versions, old.Versions)
+}
+
+func TestABaseWithoutRoomIsRefused(t *testing.T) {
+	f := abi.Frame{}
+	buf := encode(&f, address)
+	binary.LittleEndian.PutUint32(buf[abi.OffFlags:], abi.FlagBase)
+	_, err := abi.Decode(buf, address)
+	require.ErrorIs(t, err, abi.ErrFrame)
 }
 
 func TestEverythingInTheFrameIsAligned(t *testing.T) {

@@ -16,6 +16,8 @@ type Frame struct {
 	Key []byte
 	// Versions ascend by (Time, Origin) and are unique, so the last is the newest.
 	Versions []Sibling
+	// Base is the version that all of Versions overwrote, nil when it is not known or there is none.
+	Base *Sibling
 	// Now is the time of the newest version, never a clock's.
 	Now uint64
 	// Seed is the same on every node for the same input.
@@ -24,11 +26,22 @@ type Frame struct {
 
 // Size returns how many bytes Encode writes. It may exceed what a guest can address; the caller checks that.
 func (f *Frame) Size() uint64 {
-	size := align(HeaderBytes + VersionBytes*uint64(len(f.Versions)) + uint64(len(f.Key)))
+	size := align(HeaderBytes + VersionBytes*uint64(f.records()) + uint64(len(f.Key)))
 	for i := range f.Versions {
 		size = align(size + uint64(len(f.Versions[i].Value)))
 	}
+	if f.Base != nil {
+		size = align(size + uint64(len(f.Base.Value)))
+	}
 	return size
+}
+
+// records counts the version records, the base's included.
+func (f *Frame) records() int {
+	if f.Base != nil {
+		return len(f.Versions) + 1
+	}
+	return len(f.Versions)
 }
 
 // Encode writes the frame into buf, which begins at the guest address addr. Every byte of the frame is written, the
@@ -39,7 +52,7 @@ func (f *Frame) Encode(buf []byte, addr uint32) {
 		panic("abi: frame does not fit its buffer")
 	}
 	clear(buf[:HeaderBytes])
-	w := writer{buf: buf[:size], addr: addr, at: HeaderBytes + VersionBytes*len(f.Versions)}
+	w := writer{buf: buf[:size], addr: addr, at: HeaderBytes + VersionBytes*f.records()}
 	w.u32(OffSize, uint32(size))
 	w.u32(OffVersions, uint32(len(f.Versions)))
 	w.bytes(OffKey, f.Key)
@@ -47,6 +60,10 @@ func (f *Frame) Encode(buf []byte, addr uint32) {
 	w.u64(OffSeed, f.Seed)
 	for i := range f.Versions {
 		w.version(HeaderBytes+VersionBytes*i, &f.Versions[i])
+	}
+	if f.Base != nil {
+		w.u32(OffFlags, FlagBase)
+		w.version(HeaderBytes+VersionBytes*len(f.Versions), f.Base)
 	}
 }
 
@@ -90,13 +107,17 @@ func Decode(buf []byte, addr uint32) (Frame, error) {
 		return Frame{}, explain(ErrFrame, "size", uint64(size))
 	}
 	r := reader{buf: buf[:size], addr: addr}
-	n := r.u32(OffVersions)
-	if uint64(n) > uint64(size-HeaderBytes)/VersionBytes {
+	n, flags := r.u32(OffVersions), r.u32(OffFlags)
+	if uint64(n)+uint64(flags&FlagBase) > uint64(size-HeaderBytes)/VersionBytes {
 		return Frame{}, explain(ErrFrame, "versions", uint64(n))
 	}
 	f := Frame{Key: r.bytes(OffKey), Now: r.u64(OffNow), Seed: r.u64(OffSeed), Versions: make([]Sibling, n)}
 	for i := range f.Versions {
 		f.Versions[i] = r.version(HeaderBytes + VersionBytes*i)
+	}
+	if flags&FlagBase != 0 {
+		base := r.version(HeaderBytes + VersionBytes*int(n))
+		f.Base = &base
 	}
 	if r.err != nil {
 		return Frame{}, r.err

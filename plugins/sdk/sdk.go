@@ -38,6 +38,9 @@ type Conflict struct {
 	Key []byte
 	// Versions are two or more, ascending by (Time, Origin) on every node: the last is the newest.
 	Versions []Version
+	// Base is the version that all of Versions overwrote, for three-way merges; nil when the node does not know it or the
+	// key was new on all sides. Expect both.
+	Base *Version
 	// Now is the time of the newest version. There is no other clock.
 	Now uint64
 	// Seed is the same on every node for the same conflict: seed random decisions with it.
@@ -98,10 +101,16 @@ func NewConflict(key string, values ...string) Conflict {
 	return c
 }
 
+// WithBase is c with the value that all versions overwrote, older than all of them, for a test.
+func (c Conflict) WithBase(value string) Conflict {
+	c.Base = &Version{Value: []byte(value)}
+	return c
+}
+
 // Run calls h the way a node does, for a test: c travels through the frame that a module receives, and the verdict
 // comes back through it. It returns an error for a verdict that a node would treat as a trap.
 func Run(h Handler, c Conflict) (Verdict, error) {
-	frame := abi.Frame{Key: c.Key, Versions: c.Versions, Now: c.Now, Seed: c.Seed}
+	frame := abi.Frame{Key: c.Key, Versions: c.Versions, Base: c.Base, Now: c.Now, Seed: c.Seed}
 	memory := make([]byte, frame.Size())
 	frame.Encode(memory, 0)
 	v, err := serve(h, memory, 0)
@@ -128,5 +137,5 @@ func serve(h Handler, buf []byte, addr uint32) (Verdict, error) {
 	if h == nil {
 		return Fail("the module has no handler: call sdk.Handle in an init function"), nil
 	}
-	return h(Conflict{Key: f.Key, Versions: f.Versions, Now: f.Now, Seed: f.Seed}), nil
+	return h(Conflict{Key: f.Key, Versions: f.Versions, Base: f.Base, Now: f.Now, Seed: f.Seed}), nil
 }

@@ -23,7 +23,7 @@ func TestRunReturnsEveryVerdictUnchanged(t *testing.T) {
 }
 
 func TestRunShowsTheHandlerTheConflict(t *testing.T) {
-	c := sdk.NewConflict("k", "a", "b")
+	c := sdk.NewConflict("k", "a", "b").WithBase("o")
 	c.Versions[1].Deleted = true
 	var seen sdk.Conflict
 	_, err := sdk.Run(func(c sdk.Conflict) sdk.Verdict { seen = c; return sdk.Keep() }, c)
