@@ -20,6 +20,8 @@ import (
 var errBuild = errors.New("does not compile")
 
 const (
+	// plainCode compiles this module without inlining: building takes more than half of the time of a hunt, and a third less with this.
+	plainCode = "-gcflags=./...=-l"
 	// runLimit bounds one run of a test: a mutant may make it run for ever, which is a way to notice it.
 	runLimit = "30s"
 	// simBatch is how many histories package sim plays before the first look whether one has failed; each further batch is twice as long. Package
@@ -90,7 +92,7 @@ func (v *variant) program(ctx context.Context, pkg string) (string, error) {
 		return built, nil
 	}
 	out := filepath.Join(v.folder, strconv.Itoa(len(v.programs))+".test")
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", v.overlay, "-ldflags=-s -w", "-o", out, pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", v.overlay, plainCode, "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Dir = v.lab.root
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s %w: %w\n%s", pkg, errBuild, err, said)
