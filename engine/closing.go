@@ -78,6 +78,9 @@ func newClosing() closing {
 
 // closeDead begins a round.
 func (c *Core) closeDead() {
+	if c.space.forgetTold() {
+		c.noteSeals()
+	}
 	c.noteGone()
 	c.closing.asked = nil
 	if !c.boot.ready || !c.smallestActor() || !c.allHere() {

@@ -55,7 +55,7 @@ func TestNoDataAreTakenFromAMemberBeforeItsSealsAreKnown(t *testing.T) {
 	s.seals = s.core().digestSeals(seals)
 	require.Contains(t, sentKinds(s.step(s.mutation(peer, 1, "k", clock.Context{gone: 1}))), frameAskSeals)
 	require.Equal(t, 1, s.shown("k"), "b replaces what, to its knowledge, was never written")
-	s.step(s.arrived(peer, frameSeals, sealsFrame{Seals: seals}))
+	s.step(s.arrived(peer, frameSeals, sealsFrame{Seals: []toldSeal{{Seal: seals[0], Dots: []clock.Dot{{Actor: peer, Counter: 1}}}}}))
 	require.Equal(t, 1, s.shown("k"), "it was made again")
 	s.step(s.mutation(peer, 2, "k", clock.Context{gone: 1}))
 	require.Equal(t, 2, s.shown("k"))
@@ -163,4 +163,22 @@ func TestRecordsOfRetiredIncarnationsAreBounded(t *testing.T) {
 	_, kept := c.space.seal(clock.ActorFrom([16]byte{9, 0, 0}))
 	require.False(t, kept, "the oldest goes")
 	require.Len(t, c.closing.retired, maxRetired)
+}
+
+// What is told of the closed is what the digest in every frame stands for; else whoever is told asks for ever, and takes nothing.
+func TestWhatIsToldOfTheClosedIsWhatTheDigestSays(t *testing.T) {
+	s := newSolo(t)
+	c, gone, peer := s.core(), peerActor(3), peerActor(2)
+	s.step(s.hello("b", peer))
+	told := toldSeal{Seal: sealRecord{Actor: gone}, Dots: []clock.Dot{{Actor: peer, Counter: 1}}}
+	s.step(s.arrived(peer, frameSeals, sealsFrame{Seals: []toldSeal{told}}))
+	require.Len(t, c.space.seals(), 1)
+	_, _, err := c.putCatalogue(keySeal+gone.String(), c.codec.record(sealRecord{Actor: gone, Retired: true}), c.stamp())
+	require.NoError(t, err)
+	tellable := c.space.tellable()
+	require.Len(t, tellable, 1)
+	require.True(t, tellable[0].Seal.Retired)
+	s.step()
+	require.Empty(t, c.space.facts.told)
+	require.Equal(t, c.digestSeals([]sealRecord{tellable[0].Seal}), c.closing.digest)
 }

@@ -107,3 +107,6 @@ func WatchLog(e *Engine, table string) int {
 	defer t.hub.mu.Unlock()
 	return len(t.hub.log)
 }
+
+// NumSeals counts the records of dead incarnations that a node knows.
+func NumSeals(e *Engine) int { return len(e.core.space.seals()) }

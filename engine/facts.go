@@ -97,8 +97,8 @@ type facts struct {
 	quarantines map[string]quarantineRecord
 	members     map[string]memberRecord
 	seals       map[clock.Actor]sealRecord
-	// told are seals that a member has told of and the catalogue here may not have yet.
-	told map[clock.Actor]sealRecord
+	// told are seals that a member has told of and the catalogue here does not know yet.
+	told map[clock.Actor]toldSeal
 	// secrets authenticate tokens; the first makes them.
 	secrets [][]byte
 	// version counts the changes; judging those that may change what becomes of conflicts; modules those of modules' bytes.
@@ -114,7 +114,7 @@ func newFacts() *facts {
 		quarantines: map[string]quarantineRecord{},
 		members:     map[string]memberRecord{},
 		seals:       map[clock.Actor]sealRecord{},
-		told:        map[clock.Actor]sealRecord{},
+		told:        map[clock.Actor]toldSeal{},
 	}
 }
 
@@ -156,11 +156,23 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 
 // seal returns the record of a dead incarnation: the catalogue's, or one that was told and says more.
 func (f *facts) seal(a clock.Actor) (sealRecord, bool) {
-	held, known := f.seals[a]
-	if told, ok := f.told[a]; ok && (!known || told.Retired && !held.Retired) {
-		return told, true
+	if told, ok := f.toldMore(a); ok {
+		return told.Seal, true
 	}
+	held, known := f.seals[a]
 	return held, known
+}
+
+// toldMore returns what was told of a dead incarnation, if it says more than the catalogue.
+func (f *facts) toldMore(a clock.Actor) (toldSeal, bool) {
+	told, ok := f.told[a]
+	return told, ok && !f.hasSeal(told.Seal)
+}
+
+// hasSeal says whether the catalogue has a record that says as much.
+func (f *facts) hasSeal(rec sealRecord) bool {
+	held, known := f.seals[rec.Actor]
+	return known && (held.Retired || !rec.Retired)
 }
 
 // put stores the best of the records, or nothing when there is none. Versions ascend by stamp: of equals the latest stays.

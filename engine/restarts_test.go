@@ -149,3 +149,17 @@ func inVirtualTime(b *testing.B, f func(t *testing.T)) {
 	}}
 	require.True(b, testing.RunTests(all, []testing.InternalTest{bubble}))
 }
+
+// The records of incarnations that are over are kept for members that were away, but not for ever: 256 of them, and those of the last rounds.
+func TestRecordsOfTheDeadDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := openRestarts(t, 10*time.Second, 10, time.Second)
+		for r.done < 320 {
+			r.turn()
+		}
+		r.settle()
+		for _, name := range r.Names() {
+			require.LessOrEqual(t, engine.NumSeals(r.Node(name).Engine), 260, name)
+		}
+	})
+}

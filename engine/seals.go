@@ -32,7 +32,15 @@ type sealEntry struct {
 // sealsFrame tells which incarnations its sender knows to be closed.
 type sealsFrame struct {
 	_     struct{} `cbor:",toarray"`
-	Seals []sealRecord
+	Seals []toldSeal
+}
+
+// toldSeal is a record with the mutations of the catalogue that made it. Whoever knows these knows from the catalogue what has become of the record, and
+// that the record may be no more.
+type toldSeal struct {
+	_    struct{} `cbor:",toarray"`
+	Seal sealRecord
+	Dots []clock.Dot
 }
 
 // sealsPatience is the pause before a member is asked again which incarnations it knows to be closed.
@@ -63,21 +71,23 @@ type askSealsFrame struct{}
 
 // onAskSeals answers a member that asks.
 func (c *Core) onAskSeals(from clock.Actor, _ askSealsFrame) error {
-	c.send(from, LaneFast, c.codec.frame(frameSeals, sealsFrame{Seals: c.space.seals()}))
+	c.send(from, LaneFast, c.codec.frame(frameSeals, sealsFrame{Seals: c.space.tellable()}))
 	return nil
 }
 
 // onSeals learns which incarnations a member knows to be closed, and makes again what only this node has of them, before it takes data from the member.
 func (c *Core) onSeals(from clock.Actor, f sealsFrame) error {
 	news := false
-	for _, s := range f.Seals {
+	seals := make([]sealRecord, len(f.Seals))
+	for i, s := range f.Seals {
 		news = c.space.tell(s) || news
+		seals[i] = s.Seal
 	}
 	if news {
 		c.noteSeals()
 	}
 	if p, ok := c.members.peers[from]; ok && !c.stopped {
-		p.covered, p.nextSync = c.digestSeals(f.Seals), c.now
+		p.covered, p.nextSync = c.digestSeals(seals), c.now
 		c.advance()
 	}
 	return nil
@@ -119,6 +129,7 @@ func (s sealRecord) entries() map[partitionID]clock.Entry {
 
 // noteSeals does what the records of dead incarnations say.
 func (c *Core) noteSeals() {
+	c.space.forgetTold()
 	seals := c.space.seals()
 	if slices.ContainsFunc(seals, func(s sealRecord) bool { return s.Actor == c.cfg.Actor }) {
 		c.reincarnate()

@@ -158,8 +158,8 @@ func (s *space) modulesVersion() uint64 {
 func (s *space) seals() []sealRecord {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	all := maps.Clone(s.facts.told)
-	for a := range s.facts.seals {
+	all := maps.Clone(s.facts.seals)
+	for a := range s.facts.told {
 		all[a], _ = s.facts.seal(a)
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b sealRecord) int { return a.Actor.Compare(b.Actor) })
@@ -172,16 +172,61 @@ func (s *space) seal(a clock.Actor) (sealRecord, bool) {
 	return s.facts.seal(a)
 }
 
-// tell adds a record that the catalogue here may not have yet, and returns whether it is news.
-func (s *space) tell(rec sealRecord) bool {
+// tell adds a record that the catalogue here does not know yet, and returns whether it is news.
+func (s *space) tell(t toldSeal) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if held, known := s.facts.seal(rec.Actor); known && (held.Retired || !rec.Retired) {
+	held, known := s.facts.seal(t.Seal.Actor)
+	if known && (held.Retired || !t.Seal.Retired) || s.isOutdatedLocked(t) {
 		return false
 	}
-	s.facts.told[rec.Actor] = rec
+	s.facts.told[t.Seal.Actor] = t
 	s.facts.version++
 	return true
+}
+
+// isOutdatedLocked says whether the catalogue here has a record that says as much as the one that was told, or knows what has become of that.
+func (s *space) isOutdatedLocked(t toldSeal) bool {
+	if s.facts.hasSeal(t.Seal) {
+		return true
+	}
+	s.catalogue.mu.RLock()
+	defer s.catalogue.mu.RUnlock()
+	return !slices.ContainsFunc(t.Dots, func(d clock.Dot) bool { return !s.catalogue.rep.Knows(s.self, d) && !s.isRetired(d.Actor) })
+}
+
+// forgetTold drops what was told and is in the catalogue by now, or was, and says whether there was any.
+func (s *space) forgetTold() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.facts.told)
+	maps.DeleteFunc(s.facts.told, func(_ clock.Actor, t toldSeal) bool { return s.isOutdatedLocked(t) })
+	return len(s.facts.told) < before
+}
+
+// tellable returns the records of dead incarnations as other members are told of them, in the order of their actors.
+func (s *space) tellable() []toldSeal {
+	var out []toldSeal
+	for _, rec := range s.seals() {
+		s.mu.RLock()
+		told, isTold := s.facts.toldMore(rec.Actor)
+		s.mu.RUnlock()
+		if !isTold {
+			told = toldSeal{Seal: rec, Dots: s.catalogueDots(keySeal + rec.Actor.String())}
+		}
+		out = append(out, told)
+	}
+	return out
+}
+
+// catalogueDots names the mutations that a record of the catalogue consists of.
+func (s *space) catalogueDots(key string) (dots []clock.Dot) {
+	s.catalogue.mu.RLock()
+	defer s.catalogue.mu.RUnlock()
+	for _, v := range s.catalogue.rep.Get(key) {
+		dots = append(dots, v.Dot)
+	}
+	return dots
 }
 
 // setRetired says which incarnations no clock names any more.

@@ -50,7 +50,10 @@ func goldenFrames() []struct {
 		{"closing", frameClosing, closingFrame{Round: 3, Actors: []closingActor{{Actor: one, Digest: 4}, {Actor: two, Retire: true}}}},
 		{"closing reply", frameClosingReply, closingReplyFrame{Round: 3, Agreed: []bool{true, false}}},
 		{"ask seals", frameAskSeals, askSealsFrame{}},
-		{"seals", frameSeals, sealsFrame{Seals: []sealRecord{{Actor: one, Time: 5, Retired: true, Entries: []sealEntry{{ID: id, Known: []uint64{1, 7, 9, 9}}}}}}},
+		{"seals", frameSeals, sealsFrame{Seals: []toldSeal{{
+			Seal: sealRecord{Actor: one, Time: 5, Retired: true, Entries: []sealEntry{{ID: id, Known: []uint64{1, 7, 9, 9}}}},
+			Dots: []clock.Dot{{Actor: one, Counter: 3}},
+		}}}},
 		{"beat", frameBeat, beatFrame{Sequence: 300, Digest: 5, Ask: true}},
 		{"survey", frameSurvey, surveyFrame{ID: id, Inquiry: 12, Step: 13, Spans: []surveySpan{{First: 3 << 60, Bits: 4}}}},
 		{"surveyed", frameSurveyed, surveyedFrame{
