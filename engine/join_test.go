@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kvnode/kvnode/bus"
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
 	"github.com/kvnode/kvnode/engine/enginetest"
@@ -52,6 +53,7 @@ func TestLateJoinerHasEverythingWhenItIsReady(t *testing.T) {
 		fork(t, c.Node("a"), "k", "1", "2")
 		_, err = c.Node("b").Delete(t.Context(), "sorted", []string{"k007"})
 		require.NoError(t, err)
+		c.Net().SetFaults(bus.Faults{Delay: 5 * time.Millisecond})
 		late := c.Start("late")
 		require.NoError(t, late.AwaitReady(t.Context()))
 		require.Equal(t, "1,2", late.Value(t.Context(), "carts", "k"))

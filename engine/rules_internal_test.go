@@ -247,3 +247,12 @@ func TestStepThatIsAskedForBeforeTheAnswerToTheLastIsNotServed(t *testing.T) {
 	sent = append(sent, sentKinds(s.run(time.Second))...)
 	require.Len(t, slices.DeleteFunc(sent, func(k frameKind) bool { return k != frameChunk }), 1)
 }
+
+func TestWhoHasNotSaidWhoItIsGetsNoAnswer(t *testing.T) {
+	s := newSolo(t)
+	s.create("carts")
+	probe := probeFrame{Table: "carts", Epoch: 1, Hashes: make([]uint64, Partitions), Sums: make([]uint64, Partitions)}
+	require.NotContains(t, sentKinds(s.step(s.arrived(peerActor(2), frameProbe, probe))), frameClocks)
+	s.step(s.hello("b", peerActor(2)))
+	require.Contains(t, sentKinds(s.step(s.arrived(peerActor(2), frameProbe, probe))), frameClocks, "a member may ask")
+}

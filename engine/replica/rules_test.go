@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,4 +77,24 @@ func TestKeyThatIsDeletedBeforeTheWalkReachesItTravelsWithThat(t *testing.T) {
 	x.walk(t)
 	require.Empty(t, b.Get("k"))
 	require.True(t, b.Clock().Has(dot(1, 1)), "or others would never hear of the delete if the transfer broke off and a were gone")
+}
+
+func TestKeyOfAWalkTravelsWithTheDeleteThatHasTakenOneOfItsVersions(t *testing.T) {
+	z, a, b := open(9), open(1), open(2)
+	put(t, z, "k", "gone")
+	send(t, z, a, b)
+	for i := range 500 {
+		put(t, a, fmt.Sprint("other", i), "v") // so that the walk takes many steps
+	}
+	write(t, a, replica.Write{Key: "k", Value: []byte("stays"), Context: clock.Context{}})
+	drain(t, a)
+	a.Collect(nil)
+	x := begin(a, b, true)
+	write(t, a, replica.Write{Key: "k", Delete: true, Context: clock.Context{actor(9): 1}})
+	drain(t, a)
+	for !slices.Equal(values(b, "k"), []string{"stays"}) {
+		x.take(t, x.answer(t, 1<<10))
+	}
+	require.Less(t, x.to.Ask(x.intake, 0).Stage, replica.StageCompare, "the walk is under way")
+	require.True(t, b.Clock().Has(dot(1, 502)), "or b would have what the delete did, without the delete")
 }
