@@ -84,6 +84,9 @@ func (sh *shell) nodeConfig(c *cli.Context) (kvnode.Config, error) {
 	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return kvnode.Config{}, usagef("--log-level is debug, info, warn or error, not %q", c.String("log-level"))
 	}
+	if c.IsSet("forget-after") && c.Duration("forget-after") == 0 {
+		return kvnode.Config{}, usagef("--forget-after 0s: use a positive time such as 24h")
+	}
 	dial, err := detours(c.StringSlice("dial"))
 	if err != nil {
 		return kvnode.Config{}, err

@@ -5,7 +5,8 @@ import "github.com/urfave/cli/v2"
 // maxTypos is how many letters a misspelt command may have wrong to be guessed.
 const maxTypos = 2
 
-// didYouMean names the command that is closest to a misspelt one, in words that end with a space; it is empty when none is close.
+// didYouMean names the command that is closest to a misspelt one, else one by the name given that stands below another command, in words that end
+// with a space; it is empty when there is neither.
 func didYouMean(commands []*cli.Command, given string) string {
 	best, guess := maxTypos+1, ""
 	for _, c := range commands {
@@ -14,9 +15,24 @@ func didYouMean(commands []*cli.Command, given string) string {
 		}
 	}
 	if guess == "" {
+		guess = below(commands, given)
+	}
+	if guess == "" {
 		return ""
 	}
 	return "Did you mean \"" + guess + "\"? "
+}
+
+// below finds a subcommand by its name.
+func below(commands []*cli.Command, name string) string {
+	for _, c := range commands {
+		for _, sub := range c.Subcommands {
+			if sub.Name == name {
+				return c.Name + " " + sub.Name
+			}
+		}
+	}
+	return ""
 }
 
 // distance counts the bytes to insert, delete or replace that make b of a (Levenshtein, 1966). A long a is far from everything.

@@ -43,7 +43,7 @@ func (sh *shell) tortureCommand() *cli.Command {
 			&cli.IntFlag{Name: "nodes", Usage: "`NUMBER` of nodes, 2 to 9; default 5, simulated as the seed says"},
 			&cli.IntFlag{Name: "seeds", Usage: "`NUMBER` of simulated histories; default 1000, or 1 with --seed"},
 			&cli.Float64Flag{Name: "minutes", Usage: "`TIME` to go on, instead of --seeds; default 1 with --real"},
-			&cli.Uint64Flag{Name: "seed", Usage: "first `SEED`; default a random one"},
+			&cli.Uint64Flag{Name: "seed", Usage: "first `SEED`, the others count up from it; default a random one"},
 			&cli.StringFlag{Name: "faults", Usage: "`KINDS` of faults, separated by commas; default all"},
 			&cli.BoolFlag{Name: "trace", Usage: "print all that happens in one simulated history"},
 		},

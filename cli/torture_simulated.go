@@ -55,6 +55,9 @@ func (sh *shell) tortureSimulated(c *cli.Context) error {
 		if s.count != 1 {
 			return usagef("--trace is of one history: say which with --seed")
 		}
+		if c.String("output") == "json" {
+			return usagef("--trace is text: leave out --output json")
+		}
 		s.o.Trace = sh.stdout
 	}
 	return sh.playAll(c, s)
