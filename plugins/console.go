@@ -51,13 +51,13 @@ func (t *throttle) admit() (pass bool, dropped int) {
 	return true, dropped
 }
 
-// console is where the text of one instance goes: whole lines to the log, and the first line of standard error in each
-// call to the reason of a trap.
+// console is where the text of one instance goes: whole lines to the log, and the first complaint in each call, a line of
+// standard error or a message of level error, to the reason of a trap.
 type console struct {
 	out *throttle
 	// lines is what went to standard output and error since the last end of line, at most maxLogBytes each.
 	lines [2][]byte
-	// first is the first line of standard error in this call that was not empty.
+	// first is the first complaint in this call that was not empty.
 	first string
 }
 
@@ -90,13 +90,20 @@ func (c *console) flush(file int) {
 	if text == "" {
 		return
 	}
-	if file == stderr && c.first == "" {
-		c.first = text
+	if file == stderr {
+		c.complain(text)
 	}
 	c.out.say(slog.LevelInfo, text)
 }
 
-// complaint returns what the handler wrote to standard error first in this call, after ": ", or nothing.
+// complain keeps the call's first complaint.
+func (c *console) complain(text string) {
+	if c.first == "" {
+		c.first = text
+	}
+}
+
+// complaint returns the call's first complaint after ": ", or nothing.
 func (c *console) complaint() string {
 	c.flush(stderr)
 	if c.first == "" {
@@ -114,7 +121,11 @@ func (c *console) reset() {
 
 // log takes one message with a level of the contract.
 func (c *console) log(level int32, text []byte) {
-	c.out.say(logLevel(level), printable(text))
+	message := printable(text)
+	if level >= abi.LogError {
+		c.complain(message)
+	}
+	c.out.say(logLevel(level), message)
 }
 
 // logLevel translates a level; what is beyond the known ones is an error.

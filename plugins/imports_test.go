@@ -39,6 +39,7 @@ func TestTrapsOfHostFunctionsSayWhy(t *testing.T) {
 	m := load(t, plugintest.Module(t, "imports"), plugins.Limits{})
 	require.Equal(t, "abort at line 12 column 7: no", trap(t, m, conflict("a", "a", "b")).Reason)
 	require.Equal(t, "exit status 2: hello", trap(t, m, conflict("x", "a", "b")).Reason)
+	require.Equal(t, "unreachable: hello", trap(t, m, conflict("E", "a", "b")).Reason)
 	require.Equal(t, "out of bounds log message", trap(t, m, conflict("L", "a", "b")).Reason)
 }
 

@@ -54,6 +54,10 @@
     ;; l: log a warning, L: log from outside memory
     (if (call $is (local.get $f) (i32.const 0x6c)) (then (call $log (i32.const 2) (i32.const 256) (i32.const 5))))
     (if (call $is (local.get $f) (i32.const 0x4c)) (then (call $log (i32.const 2) (i32.const 131070) (i32.const 5))))
+    ;; E: log an error and trap
+    (if (call $is (local.get $f) (i32.const 0x45)) (then
+      (call $log (i32.const 3) (i32.const 256) (i32.const 5))
+      unreachable))
     ;; a: abort, x: write and exit
     (if (call $is (local.get $f) (i32.const 0x61)) (then
       (call $abort (i32.const 516) (i32.const 0) (i32.const 12) (i32.const 7))))
