@@ -86,8 +86,12 @@ split: ## Split a real cluster of three in network namespaces (root, Linux).
 	scripts/split.sh
 
 .PHONY: modules
-modules: ## Rebuild the committed WebAssembly modules (needs wabt, clang, lld).
+modules: ## Rebuild the committed WebAssembly modules of the tests (needs wabt, clang, lld).
 	testdata/modules/build.sh
+
+.PHONY: examples
+examples: ## Rebuild the committed example handlers (scripts/toolchains.sh installs what that needs).
+	plugins/examples/build.sh
 
 .PHONY: ci
 ci: ## What CI runs, all of it (root, installs packages).
