@@ -1,0 +1,27 @@
+#!/bin/sh
+# Builds a handler in Rust without cargo: build.sh SOURCE.rs OUT.wasm [no_std]
+# It takes the first rustc that has the target wasm32-unknown-unknown, of $RUSTC, the one in PATH and Debian's, and links with $LINKER or
+# whatever wasm-ld or rust-lld there is.
+set -eu
+[ $# -ge 2 ] || { echo "usage: build.sh SOURCE.rs OUT.wasm [no_std]" >&2; exit 2; }
+sdk=$(cd "$(dirname "$0")" && pwd)
+source=$1 out=$2
+features='feature="std"'
+[ "${3-}" = no_std ] && features='feature="no_std"'
+
+for rustc in "${RUSTC:-}" rustc /usr/bin/rustc none; do
+	[ -n "$rustc" ] && [ -d "$("$rustc" --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" ] && break
+done
+[ "$rustc" != none ] || { echo "build.sh: no rustc has the target wasm32-unknown-unknown: rustup target add it, or on Debian scripts/toolchains.sh rust" >&2; exit 1; }
+linker=${LINKER:-}
+[ -n "$linker" ] || linker=$(command -v wasm-ld || echo rust-lld)
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+compile() { # arguments...
+	"$rustc" --edition 2021 --target wasm32-unknown-unknown -C opt-level=3 -C panic=abort -D warnings --remap-path-prefix "$sdk=kvnode" "$@"
+}
+compile --crate-type rlib --crate-name kvnode --cfg "$features" -o "$work/libkvnode.rlib" "$sdk/src/lib.rs"
+compile --crate-type cdylib --crate-name handler --extern "kvnode=$work/libkvnode.rlib" -C lto=fat -C strip=symbols -C "linker=$linker" \
+	-C link-arg=-zstack-size=32768 -o "$out" "$source"
+chmod 644 "$out"
