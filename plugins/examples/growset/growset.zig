@@ -1,0 +1,70 @@
+//! A set that only grows: every distinct line of all versions and of the base, sorted by bytes. It never loses a line: a delete
+//! removes none, and the lines of the base are still in the set.
+const std = @import("std");
+const kvnode = @import("kvnode");
+
+pub const panic = kvnode.panic;
+
+comptime {
+    kvnode.handler(grow);
+}
+
+fn grow(c: kvnode.Conflict) !kvnode.Verdict {
+    var lines = std.ArrayList([]const u8).init(c.allocator);
+    for (c.versions) |*v| try collect(&lines, v);
+    if (c.base) |base| try collect(&lines, base);
+    std.sort.heap([]const u8, lines.items, {}, less);
+    const set = try std.mem.join(c.allocator, "\n", distinct(lines.items));
+    for (c.versions, 0..) |*v, i| {
+        if (!v.deleted() and std.mem.eql(u8, v.value(), set)) return .{ .pick = i };
+    }
+    return .{ .set = set };
+}
+
+/// Appends the lines of a version; a delete has none.
+fn collect(lines: *std.ArrayList([]const u8), v: *const kvnode.Version) !void {
+    var parts = std.mem.tokenizeScalar(u8, v.value(), '\n');
+    while (parts.next()) |line| try lines.append(line);
+}
+
+fn less(_: void, a: []const u8, b: []const u8) bool {
+    return std.mem.lessThan(u8, a, b);
+}
+
+/// Moves the first of each run of equal lines to the front, and returns them.
+fn distinct(sorted: [][]const u8) []const []const u8 {
+    var n: usize = 0;
+    for (sorted) |line| {
+        if (n > 0 and std.mem.eql(u8, line, sorted[n - 1])) continue;
+        sorted[n] = line;
+        n += 1;
+    }
+    return sorted[0..n];
+}
+
+fn expect(want: kvnode.Verdict, versions: []const kvnode.Version, base: ?[]const u8) !void {
+    var arena = std.heap.ArenaAllocator.init(std.testing.allocator);
+    defer arena.deinit();
+    var c = kvnode.Conflict.init(arena.allocator(), "k", versions);
+    const version = kvnode.Version.init(base orelse "", 0, 0);
+    if (base != null) c.base = &version;
+    try std.testing.expectEqualDeep(want, try grow(c));
+}
+
+test "the set is the union of the lines, sorted" {
+    const version = kvnode.Version.init;
+    try expect(.{ .set = "apple\npear\nplum" }, &.{ version("pear\napple", 1, 1), version("plum\n\npear\n", 2, 2) }, null);
+    try expect(.{ .set = "a\naa\nb" }, &.{ version("b\naa", 1, 1), version("a", 2, 2), version("a\nb", 3, 3) }, null);
+}
+
+test "a version that is the union already is picked" {
+    const version = kvnode.Version.init;
+    try expect(.{ .pick = 1 }, &.{ version("b", 1, 1), version("a\nb", 2, 2), version("a", 3, 3) }, null);
+    try expect(.{ .pick = 0 }, &.{ version("", 1, 1), version("\n", 2, 2) }, null);
+}
+
+test "neither a delete nor a rewrite loses a line of the base" {
+    const version = kvnode.Version.init;
+    try expect(.{ .set = "a\nb\nc" }, &.{ kvnode.Version.delete(1, 1), version("c", 2, 2) }, "b\na");
+    try expect(.{ .set = "" }, &.{ kvnode.Version.delete(1, 1), kvnode.Version.delete(2, 2) }, "");
+}
