@@ -26,3 +26,5 @@ func conforms(t *testing.T, probe []byte) {
 }
 
 func TestTheCProbeConforms(t *testing.T) { conforms(t, readProbe(t, "c")) }
+
+func TestTheAssemblyScriptProbeConforms(t *testing.T) { conforms(t, readProbe(t, "assemblyscript")) }
