@@ -5,7 +5,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	_ "embed" // for the modules
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"path"
 )
 
 var (
@@ -24,11 +28,7 @@ var (
 // Cart returns the module of cart: shopping carts in Go, the union of the lines with the larger quantity of each. The
 // caller owns the bytes, here and below.
 func Cart() []byte {
-	r, err := gzip.NewReader(bytes.NewReader(cart))
-	if err != nil {
-		panic("examples: cart is not gzip: " + err.Error())
-	}
-	module, err := io.ReadAll(r)
+	module, err := unpack(cart)
 	if err != nil {
 		panic("examples: cart does not unpack: " + err.Error())
 	}
@@ -46,3 +46,30 @@ func Trap() []byte { return []byte(trap) }
 
 // Loop returns the module of loop: an endless loop, in WAT.
 func Loop() []byte { return []byte(loop) }
+
+// Read returns the module that is committed or built as NAME/NAME.wasm, or packed as NAME/NAME.wasm.gz, in a folder of examples like this
+// one. The caller owns the bytes. Without either the error is fs.ErrNotExist.
+func Read(folder fs.FS, name string) ([]byte, error) {
+	file := path.Join(name, name+".wasm")
+	module, err := fs.ReadFile(folder, file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return module, err
+	}
+	packed, err := fs.ReadFile(folder, file+".gz")
+	if err != nil {
+		return nil, err
+	}
+	if module, err = unpack(packed); err != nil {
+		return nil, fmt.Errorf("unpack %s.gz: %w", file, err)
+	}
+	return module, nil
+}
+
+// unpack returns what was packed with gzip.
+func unpack(packed []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
