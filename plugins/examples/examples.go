@@ -15,6 +15,12 @@ import (
 var (
 	//go:embed cart/cart.wasm.gz
 	cart []byte
+	//go:embed document/document.wasm.gz
+	document []byte
+	//go:embed max/max.wasm
+	maximum string
+	//go:embed pncounter/pncounter.wasm
+	pnCounter string
 	//go:embed newest/newest.wasm
 	newest string
 	//go:embed union/union.wasm
@@ -27,13 +33,16 @@ var (
 
 // Cart returns the module of cart: shopping carts in Go, the union of the lines with the larger quantity of each. The
 // caller owns the bytes, here and below.
-func Cart() []byte {
-	module, err := unpack(cart)
-	if err != nil {
-		panic("examples: cart does not unpack: " + err.Error())
-	}
-	return module
-}
+func Cart() []byte { return mustUnpack(cart) }
+
+// Document returns the module of document: JSON documents in Go, merged field by field against their base.
+func Document() []byte { return mustUnpack(document) }
+
+// Max returns the module of max: the greatest decimal number, in C.
+func Max() []byte { return []byte(maximum) }
+
+// PNCounter returns the module of pncounter: counters that go up and down, in C++.
+func PNCounter() []byte { return []byte(pnCounter) }
 
 // Newest returns the module of newest: the newest version wins, in WAT.
 func Newest() []byte { return []byte(newest) }
@@ -63,6 +72,15 @@ func Read(folder fs.FS, name string) ([]byte, error) {
 		return nil, fmt.Errorf("unpack %s.gz: %w", file, err)
 	}
 	return module, nil
+}
+
+// mustUnpack unpacks what was embedded.
+func mustUnpack(packed []byte) []byte {
+	module, err := unpack(packed)
+	if err != nil {
+		panic("examples: an embedded module does not unpack: " + err.Error())
+	}
+	return module
 }
 
 // unpack returns what was packed with gzip.

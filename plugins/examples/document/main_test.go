@@ -1,0 +1,35 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/plugins/sdk"
+)
+
+func TestEachSideKeepsWhatItAloneHasChanged(t *testing.T) {
+	c := sdk.NewConflict("doc", `{"title":"new","tags":["a"],"size":1.0}`, `{"title":"old","tags":["a","b"],"size":1.0}`).
+		WithBase(`{"title":"old","tags":["a"],"size":1.0}`)
+	require.Equal(t, `set "{\"size\":1.0,\"tags\":[\"a\",\"b\"],\"title\":\"new\"}"`, mergeDocuments(c).String())
+}
+
+func TestTheMergeIsTheSameInAnyOrderWhereTheSidesChangedDifferentFields(t *testing.T) {
+	const base, left, right = `{"a":1,"b":{"c":1,"d":1}}`, `{"a":2,"b":{"c":1,"d":1}}`, `{"a":1,"b":{"c":2}}`
+	want := `set "{\"a\":2,\"b\":{\"c\":2}}"`
+	require.Equal(t, want, mergeDocuments(sdk.NewConflict("doc", left, right).WithBase(base)).String())
+	require.Equal(t, want, mergeDocuments(sdk.NewConflict("doc", right, left).WithBase(base)).String())
+}
+
+func TestADeletedDocumentStaysDeletedUnlessItWasChangedElsewhere(t *testing.T) {
+	c := sdk.NewConflict("doc", `{"a":1}`, ``).WithBase(`{"a":1}`)
+	c.Versions[1].Deleted = true
+	require.Equal(t, "delete", mergeDocuments(c).String())
+	c.Versions[0].Value = []byte(`{"a":2}`)
+	require.Equal(t, `set "{\"a\":2}"`, mergeDocuments(c).String())
+}
+
+func TestVersionsThatAreNoJSONAreNotMerged(t *testing.T) {
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{}`, `{`)).String(), `fail "version 1 is no JSON: `)
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{} {}`, `{}`)).String(), `fail "version 0 is no JSON: something follows`)
+}
