@@ -66,5 +66,13 @@ func WithContext(token string) WriteOption { return engine.WithContext(token) }
 // IfUnchanged makes a write conditional; see [engine.IfUnchanged].
 func IfUnchanged(token string) WriteOption { return engine.IfUnchanged(token) }
 
+// WithCheck lets a check report come along with a module; see [engine.WithCheck].
+func WithCheck(report []byte) engine.InstallOption { return engine.WithCheck(report) }
+
+// ReadCheck reads the summary of a check report, or says what is wrong with it; see [engine.ReadCheck].
+func ReadCheck(report []byte, sha256 string) (engine.CheckSummary, error) {
+	return engine.ReadCheck(report, sha256)
+}
+
 // WithAck overrides the table's acknowledgement level; see [engine.WithAck].
 func WithAck(level engine.AckLevel) WriteOption { return engine.WithAck(level) }

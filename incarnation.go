@@ -310,7 +310,7 @@ func (n *Node) event(e engine.Event) {
 		level = slog.LevelWarn
 	case engine.EventAlarm, engine.EventNameTaken, engine.EventError, engine.EventCorrupt, engine.EventDiverged, engine.EventUnmended:
 		level = slog.LevelError
-	case engine.EventMemberUp, engine.EventMemberDown, engine.EventReady, engine.EventTableDropped, engine.EventHandlerActive,
+	case engine.EventMemberUp, engine.EventMemberDown, engine.EventReady, engine.EventTableDropped, engine.EventHandlerActive, engine.EventHandlerStopped,
 		engine.EventForgotten, engine.EventClosed, engine.EventRetired, engine.EventRestored:
 	}
 	attrs := []slog.Attr{slog.String("node", n.cfg.Name)}

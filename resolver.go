@@ -13,12 +13,12 @@ import (
 type resolver struct{ host *plugins.Host }
 
 // Check implements engine.Resolver.
-func (r resolver) Check(ctx context.Context, module []byte, l engine.Limits) error {
-	_, err := r.host.Check(ctx, module, hostLimits(l))
+func (r resolver) Check(ctx context.Context, module []byte, l engine.Limits) (engine.ModuleInfo, error) {
+	info, err := r.host.Check(ctx, module, hostLimits(l))
 	if errors.Is(err, plugins.ErrModule) {
-		return badModuleError{err}
+		return engine.ModuleInfo{}, badModuleError{err}
 	}
-	return err
+	return engine.ModuleInfo{Imports: info.Imports}, err
 }
 
 // badModuleError is an engine.ErrBadModule with the host's words.

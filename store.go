@@ -100,21 +100,30 @@ func (n *Node) Watch(ctx context.Context, table string, p Pattern) iter.Seq2[Cha
 }
 
 // InstallPlugin checks a module and replicates it to all nodes; see [engine.Engine.InstallPlugin].
-func (n *Node) InstallPlugin(ctx context.Context, name string, module []byte, l Limits) (engine.PluginInfo, error) {
+func (n *Node) InstallPlugin(ctx context.Context, name string, module []byte, l Limits, opts ...engine.InstallOption) (engine.PluginInfo, error) {
 	e, err := n.engine(ctx)
 	if err != nil {
 		return engine.PluginInfo{}, err
 	}
-	return e.InstallPlugin(ctx, name, module, l)
+	return e.InstallPlugin(ctx, name, module, l, opts...)
 }
 
-// Plugins lists the installed modules, earliest first.
+// Plugins lists the installed modules: those of one name in the order of their installation, the earliest names first.
 func (n *Node) Plugins(ctx context.Context) ([]engine.PluginInfo, error) {
 	e, err := n.engine(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return e.Plugins(ctx)
+}
+
+// Plugin describes modules in full; see [engine.Engine.Plugin].
+func (n *Node) Plugin(ctx context.Context, plugin string) ([]engine.PluginInfo, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.Plugin(ctx, plugin)
 }
 
 // Activate makes a module the judge of a table's conflicts; see [engine.Engine.Activate].
@@ -124,6 +133,24 @@ func (n *Node) Activate(ctx context.Context, table, plugin string) (engine.Handl
 		return engine.Handler{}, err
 	}
 	return e.Activate(ctx, table, plugin)
+}
+
+// Rollback goes back to the handler before the one in force; see [engine.Engine.Rollback].
+func (n *Node) Rollback(ctx context.Context, table string) (engine.Handler, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	return e.Rollback(ctx, table)
+}
+
+// Disable takes a table's handler out of service; see [engine.Engine.Disable].
+func (n *Node) Disable(ctx context.Context, table string) (engine.Handler, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	return e.Disable(ctx, table)
 }
 
 // Conflicts lists the journal, newest first; see [engine.Engine.Conflicts].

@@ -159,7 +159,8 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 		})
 		store.AddConflict(engine.Conflict{ID: "5c0011223344", Table: "carts", Key: "bob", State: engine.Resolved, Verdict: "value"})
 	case "disable":
-		ts.Check(store.Disable(args[1]))
+		_, err := store.Disable(ctx, args[1])
+		ts.Check(err)
 	case "watched":
 		n, err := strconv.Atoi(args[1])
 		ts.Check(err)

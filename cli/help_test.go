@@ -22,7 +22,7 @@ import (
 func commands() []string {
 	return []string{
 		"", "start", "table", "table create", "table ls", "table info", "table clear", "table drop", "put", "get", "del", "match", "watch",
-		"plugin", "plugin install", "plugin ls", "plugin activate", "conflict", "conflict ls", "conflict show", "torture", "cluster", "cluster members", "cluster forget",
+		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "torture", "cluster", "cluster members", "cluster forget",
 		"cluster status", "version",
 	}
 }
@@ -88,6 +88,10 @@ func filled(t *testing.T) string {
 	require.NoError(t, err)
 	_, err = store.InstallPlugin(t.Context(), "carts", []byte("\x00asm"), engine.Limits{})
 	require.NoError(t, err)
+	for range 2 { // one to judge, and one to go back to
+		_, err = store.Activate(t.Context(), "carts", "carts")
+		require.NoError(t, err)
+	}
 	store.AddMember(engine.Member{Name: "b"})
 	store.AddMember(engine.Member{Name: "c"})
 	store.AddConflict(engine.Conflict{ID: "3f2a0011", State: engine.Kept})

@@ -2,14 +2,20 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kvnode/kvnode"
 	"github.com/kvnode/kvnode/rest"
 )
 
@@ -25,16 +31,29 @@ func (sh *shell) pluginCommand() *cli.Command {
 					&cli.Uint64Flag{Name: "memory-bytes", Usage: "memory of one instance (default: the host's)"},
 					&cli.Uint64Flag{Name: "fuel", Usage: "instructions of one call (default: the host's)"},
 					&cli.Uint64Flag{Name: "output-bytes", Usage: "size of a verdict (default: the host's)"},
+					&cli.StringFlag{Name: "check", Usage: "report of 'kvnode plugin check' to send along (default: `FILE`.check.json beside the module, where the extension is cut)"},
 				},
 				Action: sh.pluginInstall,
 			}, "kvnode plugin install carts carts.wasm", "kvnode plugin install carts carts.wasm --fuel 5000000"),
 			withExamples(&cli.Command{Name: "ls", Usage: "list the installed modules", Action: sh.pluginList},
 				"kvnode plugin ls", "kvnode plugin ls --output json"),
 			withExamples(&cli.Command{
+				Name: "show", Usage: "tell all about the modules of a name, or about one module", ArgsUsage: "PLUGIN",
+				Description: "PLUGIN is a name, which means all its modules, NAME@NUMBER, or a SHA-256 or the beginning of one.", Action: sh.pluginShow,
+			}, "kvnode plugin show carts", "kvnode plugin show carts@1 --output json"),
+			withExamples(&cli.Command{
 				Name: "activate", Usage: "make a module judge a table's conflicts", ArgsUsage: "TABLE PLUGIN",
-				Description: "PLUGIN is a name, which means its latest module, or a SHA-256 or the beginning of one.",
+				Description: "PLUGIN is a name, which means its latest module, NAME@NUMBER, or a SHA-256 or the beginning of one.",
 				Action:      sh.pluginActivate,
-			}, "kvnode plugin activate carts carts", "kvnode plugin activate sessions carts --output json"),
+			}, "kvnode plugin activate carts carts", "kvnode plugin activate sessions carts@1 --output json"),
+			withExamples(&cli.Command{
+				Name: "rollback", Usage: "go back to the module that judged a table's conflicts before", ArgsUsage: "TABLE", Action: sh.pluginRollback,
+				Description: "Again and again, it goes further back. 'kvnode table info TABLE' lists the earlier modules.",
+			}, "kvnode plugin rollback carts", "kvnode plugin rollback carts --output json"),
+			withExamples(&cli.Command{
+				Name: "disable", Usage: "let no module judge a table's conflicts", ArgsUsage: "TABLE", Action: sh.pluginDisable,
+				Description: "Readers see the latest version and that there are siblings, until a module is activated.",
+			}, "kvnode plugin disable carts", "kvnode plugin disable carts --output json"),
 		},
 	}, "kvnode plugin install carts carts.wasm", "kvnode plugin ls")
 }
@@ -48,14 +67,43 @@ func (sh *shell) pluginInstall(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the module: %w", err)
 	}
+	check, err := sh.readCheck(c.String("check"), args[1], module)
+	if err != nil {
+		return err
+	}
 	limits := rest.Limits{MemoryBytes: c.Uint64("memory-bytes"), Fuel: c.Uint64("fuel"), OutputBytes: c.Uint64("output-bytes")}
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
-		info, err := client.InstallPlugin(ctx, args[0], module, limits)
+		info, err := client.InstallPlugin(ctx, args[0], module, limits, kvnode.WithCheck(check))
 		if err != nil {
 			return fmt.Errorf("install plugin %s: %w", quoted(args[0]), err)
 		}
 		return sh.show(c, info, func(w *grid) { fillPlugins(w, []rest.PluginInfo{info}) })
 	})
+}
+
+// readCheck reads the check report to send along with a module: the named file, or the one beside the module if it is about this module.
+func (sh *shell) readCheck(file, moduleFile string, module []byte) ([]byte, error) {
+	if file != "" {
+		check, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read the check report: %w", err)
+		}
+		return check, nil
+	}
+	beside := strings.TrimSuffix(moduleFile, ".wasm") + ".check.json"
+	check, err := os.ReadFile(beside)
+	if moduleFile == "-" || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the check report: %w", err)
+	}
+	sum := sha256.Sum256(module)
+	if _, err := kvnode.ReadCheck(check, hex.EncodeToString(sum[:])); err != nil {
+		sh.say("kvnode: %s is left out: %s", printable(beside), err)
+		return nil, nil
+	}
+	return check, nil
 }
 
 func (sh *shell) readModule(ctx context.Context, file string) ([]byte, error) {
@@ -101,30 +149,19 @@ func markDisabled(plugins []rest.PluginInfo, tables []rest.TableInfo) []rest.Plu
 }
 
 func fillPlugins(w *grid, plugins []rest.PluginInfo) {
-	w.row("PLUGIN", "SHA256", "BYTES", "HERE", "INSTALLED", "TABLES")
+	w.row("PLUGIN", "NUMBER", "SHA256", "BYTES", "CHECK", "HERE", "INSTALLED", "TABLES")
 	for _, p := range plugins {
-		w.row(p.Name, short(p.SHA256), p.Size, yesNo(p.Here), p.Installed.Format(time.RFC3339), orDash(joined(p.Tables)))
+		w.row(p.Name, p.Number, short(p.SHA256), p.Size, checkOf(p), yesNo(p.Here), p.Installed.Format(time.RFC3339), orDash(joined(p.Tables)))
 	}
+}
+
+// checkOf says in a few words what a module's check report says.
+func checkOf(p rest.PluginInfo) string {
+	if p.Checked == nil {
+		return "unchecked"
+	}
+	return p.Checked.String()
 }
 
 // short is the beginning of a hash, enough to name it.
 func short(hash string) string { return hash[:min(len(hash), 12)] }
-
-func (sh *shell) pluginActivate(c *cli.Context) error {
-	args, err := operands(c, "TABLE PLUGIN")
-	if err != nil {
-		return err
-	}
-	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
-		record, err := client.Activate(ctx, args[0], args[1])
-		if err != nil {
-			return fmt.Errorf("activate %s for %s: %w", quoted(args[1]), quoted(args[0]), err)
-		}
-		return sh.show(c, record, func(w *grid) {
-			w.row("table", args[0])
-			w.row("plugin", record.Plugin)
-			w.row("module", record.SHA256)
-			w.row("epoch", record.Epoch)
-		})
-	})
-}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -109,6 +110,10 @@ func fillTable(w *grid, t rest.TableInfo) {
 	w.row("handler", handlerName(t))
 	if t.Active != nil {
 		w.row("module", t.Active.SHA256)
+		w.fact("disabled", t.Active.Reason)
+	}
+	for _, r := range slices.Backward(t.Earlier) {
+		w.row("before", fmt.Sprintf("%s@%d %s", r.Plugin, r.Number, short(r.SHA256)))
 	}
 	w.row("keys", t.Keys)
 	w.row("bytes", t.Bytes)

@@ -18,7 +18,9 @@ var (
 	ErrBadModule     = errors.New("bad module")
 	// ErrModuleTooLarge is an ErrBadModule.
 	ErrModuleTooLarge = fmt.Errorf("%w: a module has at most 16 MiB; strip it of debug information, or leave libraries out", ErrBadModule)
-	ErrBadPluginName  = errors.New("bad plugin name: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit")
+	// ErrBadCheck is about the report that comes with a module.
+	ErrBadCheck      = errors.New("bad check report: give the one that 'kvnode plugin check' has written for this very module, at most 16 KiB of JSON")
+	ErrBadPluginName = errors.New("bad plugin name: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit")
 )
 
 // Errors about what is there.
@@ -27,8 +29,11 @@ var (
 	ErrNoTable     = errors.New("no such table: create it with 'kvnode table create'")
 	ErrTableExists = errors.New("table exists with other options")
 	ErrNoPlugin    = errors.New("no such plugin: install it with 'kvnode plugin install'")
-	ErrNoConflict  = errors.New("no such conflict")
-	ErrNoMember    = errors.New("no such member: 'kvnode cluster members' lists them")
+	ErrNoHandler   = errors.New("the table has no handler: activate one with 'kvnode plugin activate'")
+	// ErrNoEarlier refuses a way back where nothing was activated before, or nothing of it is installed any more.
+	ErrNoEarlier  = errors.New("no earlier handler to go back to: activate one by its SHA-256 with 'kvnode plugin activate'")
+	ErrNoConflict = errors.New("no such conflict")
+	ErrNoMember   = errors.New("no such member: 'kvnode cluster members' lists them")
 	// ErrMemberConnected refuses to forget a live member.
 	ErrMemberConnected = errors.New("this member is connected: stop it first")
 )

@@ -1,12 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine/replica"
@@ -50,6 +50,7 @@ type handlerRecord struct {
 	Limits     Limits
 	Rewriter   int
 	Disabled   bool
+	ByHand     bool // somebody has disabled it, not the restart intensity
 }
 
 // pluginRecord names an installed module; its bytes are in the keyModule records.
@@ -57,11 +58,14 @@ type pluginRecord struct {
 	_        struct{} `cbor:",toarray"`
 	Name     string
 	SHA256   string
+	Number   int // for people: counts the modules of this name
 	Size     int
 	Chunks   int
 	Time     uint64 // unix milliseconds
 	Limits   Limits
 	Rewriter int
+	Imports  []string
+	Check    []byte // a report in JSON, or nothing
 }
 
 // quarantineRecord forbids one handler on exactly these siblings of a key.
@@ -92,7 +96,7 @@ type memberRecord struct {
 type facts struct {
 	codec       codec
 	tables      map[string]tableFact
-	handlers    map[string]handlerRecord
+	handlers    map[string]handlerEntry
 	plugins     map[string]pluginRecord // by catalogue key
 	quarantines map[string]quarantineRecord
 	members     map[string]memberRecord
@@ -109,7 +113,7 @@ func newFacts() *facts {
 	return &facts{
 		codec:       newCodec(),
 		tables:      map[string]tableFact{},
-		handlers:    map[string]handlerRecord{},
+		handlers:    map[string]handlerEntry{},
 		plugins:     map[string]pluginRecord{},
 		quarantines: map[string]quarantineRecord{},
 		members:     map[string]memberRecord{},
@@ -132,9 +136,9 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 	case keyTable:
 		return rest, f.learnTable(rest, versions)
 	case keyHandler:
-		put(f.handlers, rest, versions, f.codec, laterHandler)
+		f.learnHandler(rest, versions)
 	case keyPlugin:
-		put(f.plugins, key, versions, f.codec, func(a, b pluginRecord) bool { return a.Time > b.Time })
+		put(f.plugins, key, versions, f.codec, betterPlugin)
 	case keyQuarantine:
 		put(f.quarantines, key, versions, f.codec, func(a, b quarantineRecord) bool { return a.Restart && !b.Restart })
 	case keySecret:
@@ -190,19 +194,6 @@ func put[K comparable, T any](to map[K]T, key K, versions []replica.Version, c c
 	}
 }
 
-// laterHandler orders handler records by (epoch, time, SHA-256); a disabled one wins over its twin.
-func laterHandler(a, b handlerRecord) bool {
-	switch {
-	case a.Epoch != b.Epoch:
-		return a.Epoch > b.Epoch
-	case a.Time != b.Time:
-		return a.Time > b.Time
-	case a.SHA256 != b.SHA256:
-		return a.SHA256 > b.SHA256
-	}
-	return a.Disabled && !b.Disabled
-}
-
 // tableFactOf picks the record that holds: the highest epoch (a drop wins over what it did not see); in it, existing wins over dropped; of two
 // creations the earliest stamp. The versions ascend by stamp.
 func tableFactOf(c codec, versions []replica.Version) (held tableFact, found bool) {
@@ -236,69 +227,17 @@ func (f *facts) learnTable(name string, versions []replica.Version) []Event {
 	return nil
 }
 
-// handlerOf picks the record in force of the activated ones.
-func handlerOf(c codec, versions []replica.Version, tableEpoch uint64) (held handlerRecord, found bool) {
-	for _, v := range versions {
-		r, err := decode[handlerRecord](c, v.Value)
-		if err == nil && r.TableEpoch == tableEpoch && (!found || laterHandler(r, held)) {
-			held, found = r, true
-		}
-	}
-	return held, found
-}
-
-// handler returns the record in force for an open table: the activated one, or else the first module that was installed under the table's
-// handler name.
-func (f *facts) handler(t *table) (handlerRecord, bool) {
-	if r, ok := f.handlers[t.name]; ok && r.TableEpoch == t.epoch {
-		return r, true
-	}
-	var first pluginRecord
-	for _, p := range f.plugins {
-		if p.Name == t.options.Handler && (first.Name == "" || earlierPlugin(p, first)) {
-			first = p
-		}
-	}
-	if first.Name == "" {
-		return handlerRecord{}, false
-	}
-	return handlerRecord{
-		TableEpoch: t.epoch, Plugin: first.Name, SHA256: first.SHA256, Time: first.Time, Limits: first.Limits, Rewriter: first.Rewriter,
-	}, true
-}
-
-func earlierPlugin(a, b pluginRecord) bool {
-	if a.Time != b.Time {
-		return a.Time < b.Time
-	}
-	return a.SHA256 < b.SHA256
-}
-
-// sortedPlugins returns the installed modules, earliest first.
+// sortedPlugins returns the installed modules, earliest first; those of one name in the order of their installation.
 func (f *facts) sortedPlugins() []pluginRecord {
-	return slices.SortedFunc(maps.Values(f.plugins), func(a, b pluginRecord) int {
-		switch {
-		case earlierPlugin(a, b):
-			return -1
-		case earlierPlugin(b, a):
-			return 1
+	first := map[string]uint64{}
+	for _, p := range f.plugins {
+		if at, ok := first[p.Name]; !ok || p.Time < at {
+			first[p.Name] = p.Time
 		}
-		return strings.Compare(a.Name, b.Name)
-	})
-}
-
-// public is the record as people see it.
-func (r handlerRecord) public() Handler {
-	return Handler{
-		Plugin: r.Plugin, SHA256: r.SHA256, Epoch: r.Epoch, Time: time.UnixMilli(int64(r.Time)).UTC(),
-		Limits: r.Limits, Rewriter: r.Rewriter, Disabled: r.Disabled,
 	}
-}
-
-// id names exactly this record: code, limits, rewriter and activation.
-func (r handlerRecord) id(c codec) string {
-	sum := hash128(c.record(r))
-	return hex.EncodeToString(sum[:])
+	return slices.SortedFunc(maps.Values(f.plugins), func(a, b pluginRecord) int {
+		return cmp.Or(cmp.Compare(first[a.Name], first[b.Name]), strings.Compare(a.Name, b.Name), compareInstalled(a, b))
+	})
 }
 
 // siblingsHash identifies siblings, given in canonical order, by their dots.

@@ -2,156 +2,15 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
-// InstallPlugin checks a module and replicates its bytes, in chunks, to all nodes, also to those that join later. Installing the same bytes under the
-// same name again changes nothing, but brings bytes back that were lost with the node that first had them. The first module under a table's handler name is in force at once, later ones after Activate. The error wraps
-// ErrBadModule when the module cannot be a handler.
-func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, l Limits) (PluginInfo, error) {
-	switch {
-	case !validName(name):
-		return PluginInfo{}, ErrBadPluginName
-	case len(module) > MaxModuleBytes:
-		return PluginInfo{}, fmt.Errorf("%w (this one has %d bytes)", ErrModuleTooLarge, len(module))
-	}
-	if err := e.AwaitReady(ctx); err != nil {
-		return PluginInfo{}, err
-	}
-	if err := e.core.judges.resolver.Check(ctx, module, l); err != nil {
-		return PluginInfo{}, err
-	}
-	sum := sha256.Sum256(module)
-	rec := pluginRecord{
-		Name: name, SHA256: hex.EncodeToString(sum[:]), Size: len(module), Chunks: (len(module) + moduleChunk - 1) / moduleChunk,
-		Time: uint64(e.core.cfg.Now().UnixMilli()), Limits: l, Rewriter: e.core.judges.rewriter(),
-	}
-	if held, ok := e.core.space.plugin(rec.key()); ok && e.core.space.pluginInfo(held).Here {
-		return e.core.space.pluginInfo(held), nil
-	}
-	chunks, err := e.core.storeModule(rec, module)
-	if err != nil {
-		return PluginInfo{}, err
-	}
-	if err := e.record(ctx, rec.key(), rec, chunks...); err != nil {
-		return PluginInfo{}, err
-	}
-	return e.core.space.pluginInfo(rec), nil
-}
-
-func (r pluginRecord) key() string { return keyPlugin + r.Name + "/" + r.SHA256 }
-
-func chunkKey(sha string, i int) string { return fmt.Sprintf("%s%s/%05d", keyModule, sha, i) }
-
-// storeModule writes the module's chunks into the catalogue, before the record that names it.
-func (c *Core) storeModule(r pluginRecord, module []byte) ([]waitDot, error) {
-	var dots []waitDot
-	for chunk := range slices.Chunk(slices.Clone(module), moduleChunk) {
-		dot, _, err := c.putCatalogue(chunkKey(r.SHA256, len(dots)), chunk, c.stamp())
-		if err != nil {
-			return nil, fmt.Errorf("store module: %w", err)
-		}
-		dots = append(dots, waitDot{p: c.space.catalogue, dot: dot})
-	}
-	return dots, nil
-}
-
-// module puts a module together from its chunks and checks it against its hash.
-func (s *space) module(sha string) ([]byte, error) {
-	var out []byte
-	s.catalogue.mu.RLock()
-	for key, versions := range s.catalogue.rep.Prefix(keyModule + sha + "/") {
-		if key != chunkKey(sha, len(out)/moduleChunk) || len(versions) == 0 {
-			break
-		}
-		out = append(out, versions[0].Value...)
-	}
-	s.catalogue.mu.RUnlock()
-	if sum := sha256.Sum256(out); hex.EncodeToString(sum[:]) != sha {
-		return nil, errModuleMissing
-	}
-	return out, nil
-}
-
-// Plugins lists the installed modules, earliest first.
-func (e *Engine) Plugins(ctx context.Context) ([]PluginInfo, error) {
-	if err := e.AwaitReady(ctx); err != nil {
-		return nil, err
-	}
-	out := []PluginInfo{}
-	for _, r := range e.core.space.plugins() {
-		out = append(out, e.core.space.pluginInfo(r))
-	}
-	return out, nil
-}
-
-func (s *space) plugin(key string) (pluginRecord, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	r, ok := s.facts.plugins[key]
-	return r, ok
-}
-
-func (s *space) plugins() []pluginRecord {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.facts.sortedPlugins()
-}
-
-func (s *space) pluginInfo(r pluginRecord) PluginInfo {
-	_, err := s.module(r.SHA256)
-	out := PluginInfo{
-		Name: r.Name, SHA256: r.SHA256, Size: r.Size, Installed: time.UnixMilli(int64(r.Time)).UTC(), Here: err == nil, Tables: []string{},
-	}
-	for _, t := range s.sortedTables() {
-		h, ok := s.handler(t)
-		if ok && !h.Disabled && h.SHA256 == r.SHA256 && h.Plugin == r.Name {
-			out.Tables = append(out.Tables, t.name)
-		}
-	}
-	return out
-}
-
-// minHashPrefix is the shortest beginning of a SHA-256 that names a module.
-const minHashPrefix = 4
-
-// findPlugin finds a module by name (the newest of that name), by SHA-256, or by an unambiguous beginning of it.
-func (s *space) findPlugin(ref string) (pluginRecord, error) {
-	var found pluginRecord
-	all := s.plugins()
-	for _, r := range all {
-		if r.Name == ref {
-			found = r
-		}
-	}
-	if found.Name != "" {
-		return found, nil
-	}
-	for _, r := range all {
-		if len(ref) < minHashPrefix || !strings.HasPrefix(r.SHA256, strings.ToLower(ref)) {
-			continue
-		}
-		if found.Name != "" && found.SHA256 != r.SHA256 {
-			return pluginRecord{}, fmt.Errorf("%w %q: several modules begin like this, give more of the SHA-256", ErrNoPlugin, ref)
-		}
-		found = r
-	}
-	if found.Name == "" {
-		return found, fmt.Errorf("%w (asked for %.80q)", ErrNoPlugin, ref)
-	}
-	return found, nil
-}
-
 // Activate makes a module the judge of a table's conflicts, everywhere: what readers see of conflicts is computed anew, and quarantines of the old
-// record end. The plugin is a name (its newest module), a SHA-256, or an unambiguous beginning of one.
+// record end. The plugin is a name (its newest module), NAME@NUMBER, NAME@SHA-256, a SHA-256, or an unambiguous beginning of one. Errors: ErrNoTable,
+// ErrNoPlugin, ErrNotReady.
 func (e *Engine) Activate(ctx context.Context, table, plugin string) (Handler, error) {
 	if err := e.AwaitReady(ctx); err != nil {
 		return Handler{}, err
@@ -164,20 +23,122 @@ func (e *Engine) Activate(ctx context.Context, table, plugin string) (Handler, e
 	if err != nil {
 		return Handler{}, err
 	}
-	rec := handlerRecord{
-		TableEpoch: t.epoch, Plugin: p.Name, SHA256: p.SHA256, Time: uint64(e.core.cfg.Now().UnixMilli()), Limits: p.Limits, Rewriter: p.Rewriter,
-	}
-	err = e.decide(ctx, keyHandler+table, func(held []replica.Version) ([]byte, error) {
-		before, _ := handlerOf(e.core.codec, held, t.epoch)
-		rec.Epoch = before.Epoch + 1
-		return e.core.codec.record(rec), nil
+	rec, err := e.decideHandler(ctx, t, func(before handlerEntry, _ bool) (handlerEntry, error) {
+		return before.then(p.handler(t, e.core.unixMilli())), nil
 	})
 	if err != nil {
 		return Handler{}, err
 	}
-	e.core.report(Event{Kind: EventHandlerActive, Table: table})
-	if err := e.prepareHandlers(ctx); err != nil {
-		return rec.public(), errors.Join(errors.New("activated, but this node cannot run it now"), err)
+	return e.activated(ctx, t, rec)
+}
+
+// Rollback makes the module judge a table's conflicts that did so before the one in force; again and again, it goes further back. Modules that are not
+// installed any more are passed over. Errors: ErrNoTable, ErrNoEarlier, ErrNotReady.
+func (e *Engine) Rollback(ctx context.Context, table string) (Handler, error) {
+	if err := e.AwaitReady(ctx); err != nil {
+		return Handler{}, err
 	}
-	return rec.public(), nil
+	t, err := e.core.space.table(table)
+	if err != nil {
+		return Handler{}, err
+	}
+	installed := e.core.space.plugins()
+	rec, err := e.decideHandler(ctx, t, func(before handlerEntry, _ bool) (handlerEntry, error) {
+		return before.back(e.core.unixMilli(), installed)
+	})
+	if err != nil {
+		return Handler{}, err
+	}
+	return e.activated(ctx, t, rec)
+}
+
+// activated announces a record in force and loads its module.
+func (e *Engine) activated(ctx context.Context, t *table, rec handlerRecord) (Handler, error) {
+	e.core.report(Event{Kind: EventHandlerActive, Table: t.name})
+	out := e.core.space.publicHandler(rec)
+	if err := e.prepareHandlers(ctx); err != nil {
+		return out, errors.Join(errors.New("activated, but this node cannot run it now"), err)
+	}
+	return out, nil
+}
+
+// Disable takes the handler of a table out of service, everywhere: conflicts are not judged, and readers see the latest version and that there are
+// siblings. Activate and Rollback lift it. Errors: ErrNoTable, ErrNoHandler, ErrNotReady.
+func (e *Engine) Disable(ctx context.Context, table string) (Handler, error) {
+	if err := e.AwaitReady(ctx); err != nil {
+		return Handler{}, err
+	}
+	t, err := e.core.space.table(table)
+	if err != nil {
+		return Handler{}, err
+	}
+	rec, err := e.decideHandler(ctx, t, func(before handlerEntry, found bool) (handlerEntry, error) {
+		if !found {
+			return before, ErrNoHandler
+		}
+		before.Active = before.Active.disabled(e.core.unixMilli())
+		before.Active.ByHand = true
+		return before, nil
+	})
+	if err != nil {
+		return Handler{}, err
+	}
+	e.core.report(Event{Kind: EventHandlerStopped, Table: t.name})
+	return e.core.space.publicHandler(rec), nil
+}
+
+// decideHandler replaces a table's handlers by what decide, which runs under the catalogue's lock, makes of those held; found says whether there is one in
+// force. It returns the record that is in force now, once all connected members have it.
+func (e *Engine) decideHandler(ctx context.Context, t *table, decide func(before handlerEntry, found bool) (handlerEntry, error)) (handlerRecord, error) {
+	first, installed := e.core.space.handler(t)
+	var after handlerEntry
+	err := e.decide(ctx, keyHandler+t.name, func(held []replica.Version) ([]byte, error) {
+		before, found := handlersOf(e.core.codec, held, t.epoch)
+		if !found && installed {
+			before.Active = first // the first module of the table's namesake
+		}
+		var err error
+		if after, err = decide(before, found || installed); err != nil {
+			return nil, err
+		}
+		return e.core.codec.record(after), nil
+	})
+	return after.Active, err
+}
+
+func (c *Core) unixMilli() uint64 { return uint64(c.cfg.Now().UnixMilli()) }
+
+func (s *space) publicHandler(r handlerRecord) Handler {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.facts.public(r)
+}
+
+// then puts a record in force, after the one that is.
+func (e handlerEntry) then(next handlerRecord) handlerEntry {
+	next.Epoch = e.Active.Epoch + 1
+	out := handlerEntry{Active: next, Earlier: e.Earlier}
+	if e.Active.SHA256 == "" {
+		return out
+	}
+	return out.after(e.Active)
+}
+
+// back puts the latest of the earlier records in force whose module is installed; what came after it is forgotten.
+func (e handlerEntry) back(now uint64, installed []pluginRecord) (handlerEntry, error) {
+	for i, r := range slices.Backward(e.Earlier) {
+		isIt := func(p pluginRecord) bool { return p.Name == r.Plugin && p.SHA256 == r.SHA256 }
+		if r.isSame(e.Active) || !slices.ContainsFunc(installed, isIt) {
+			continue
+		}
+		r.Epoch, r.Time, r.Disabled, r.ByHand = e.Active.Epoch+1, now, false, false
+		return handlerEntry{Active: r, Earlier: slices.Clone(e.Earlier[:i])}, nil
+	}
+	return e, ErrNoEarlier
+}
+
+// disabled is the record that takes a handler out of service.
+func (r handlerRecord) disabled(now uint64) handlerRecord {
+	r.Disabled, r.Epoch, r.Time = true, r.Epoch+1, now
+	return r
 }

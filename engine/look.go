@@ -6,9 +6,6 @@ import (
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
-// reasonDisabled is what readers of a table see whose module has used up its restarts.
-const reasonDisabled = "the handler is disabled: it trapped too often; activate another module"
-
 // look is what a reader sees of a key's siblings, given in canonical order. It may run the handler, in the caller's goroutine and with no lock held.
 func (c *Core) look(ctx context.Context, t *table, key string, versions []replica.Version) (view, *judged) {
 	distinct := collapse(versions)
@@ -26,7 +23,7 @@ func (c *Core) look(ctx context.Context, t *table, key string, versions []replic
 		return v, nil
 	}
 	if job.handler.Disabled {
-		return latest(distinct, Quarantined, reasonDisabled), nil
+		return latest(distinct, Quarantined, job.handler.whyDisabled()), nil
 	}
 	if q, ok := c.space.quarantined(job); ok {
 		return latest(distinct, Quarantined, q.Reason), nil

@@ -28,12 +28,18 @@ type Peers interface {
 
 // Resolver turns a module's bytes into something that judges conflicts. It must be safe for concurrent use.
 type Resolver interface {
-	// Check refuses a module that cannot be a handler; the error wraps ErrBadModule.
-	Check(ctx context.Context, module []byte, l Limits) error
+	// Check says what a module is, or refuses one that cannot be a handler; the error wraps ErrBadModule.
+	Check(ctx context.Context, module []byte, l Limits) (ModuleInfo, error)
 	// Load compiles a module.
 	Load(ctx context.Context, module []byte, l Limits) (Judge, error)
 	// Rewriter is the version of the metering rewriter, part of a handler's identity.
 	Rewriter() int
+}
+
+// ModuleInfo is what a resolver knows of a module's bytes.
+type ModuleInfo struct {
+	// Imports are the functions of the host that it uses, as "module.name".
+	Imports []string
 }
 
 // Judge is one loaded module. It must be safe for concurrent use, and a pure function of its input.

@@ -125,7 +125,7 @@ func (c *Core) renewState(t *table, entry *Conflict, versions []replica.Version)
 		v := policyView(job.versions, t.options.Unresolved)
 		entry.State, entry.Verdict, entry.Value = v.state, "policy", v.value
 	case job.handler.Disabled:
-		entry.State, entry.Reason = Quarantined, reasonDisabled
+		entry.State, entry.Reason = Quarantined, job.handler.whyDisabled()
 	case entry.State == Quarantined && !quarantined, entry.SHA256 != "" && entry.SHA256 != job.handler.SHA256:
 		entry.State, entry.Verdict, entry.Reason, entry.Value = Pending, "", "", nil // another handler is in force
 	}

@@ -108,8 +108,11 @@ func (s *space) info(t *table) TableInfo {
 	s.mu.RLock()
 	out := TableInfo{Name: t.name, Epoch: t.epoch, Options: t.options, RejectedOptions: slices.Clone(s.facts.tables[t.name].Rejected)}
 	if r, ok := s.facts.handler(t); ok {
-		active := r.public()
+		active := s.facts.public(r)
 		out.Active = &active
+	}
+	for _, r := range s.facts.earlier(t) {
+		out.Earlier = append(out.Earlier, s.facts.public(r))
 	}
 	s.mu.RUnlock()
 	for _, p := range t.parts {

@@ -110,21 +110,19 @@ func (c *Core) quarantine(job Job, reason string, restart bool) (waitDot, error)
 
 // disable takes a module out of service for its table: siblings are kept, readers see the latest version.
 func (c *Core) disable(job Job) {
-	rec := job.handler
-	rec.Disabled = true
-	rec.Epoch++
-	rec.Time = uint64(c.cfg.Now().UnixMilli())
 	_, events, err := c.decideCatalogue(keyHandler+job.t.name, c.stamp(), func(held []replica.Version) ([]byte, error) {
-		if inForce, activated := handlerOf(c.codec, held, job.t.epoch); activated && inForce != job.handler {
+		entry, activated := handlersOf(c.codec, held, job.t.epoch)
+		if activated && entry.Active != job.handler {
 			return nil, errAsItIs // another one was activated meanwhile
 		}
-		return c.codec.record(rec), nil
+		entry.Active = job.handler.disabled(uint64(c.cfg.Now().UnixMilli()))
+		return c.codec.record(entry), nil
 	})
 	if errors.Is(err, errAsItIs) {
 		return
 	}
 	c.report(events...)
-	c.report(Event{Kind: EventHandlerDisabled, Table: job.t.name, Err: err, Attrs: []slog.Attr{slog.String("plugin", rec.Plugin)}})
+	c.report(Event{Kind: EventHandlerDisabled, Table: job.t.name, Err: err, Attrs: []slog.Attr{slog.String("plugin", job.handler.Plugin)}})
 }
 
 // leave begins the restart: others take over the merging, and learn of the quarantine first.

@@ -77,6 +77,8 @@ type TableInfo struct {
 	Unstable int `json:"unstable"`
 	// Active is the handler record in force, nil when no handler is installed.
 	Active *Handler `json:"active,omitempty"`
+	// Earlier are the records before it, the latest last; a bounded number of them. Rollback goes back to them.
+	Earlier []Handler `json:"earlier,omitempty"`
 	// RejectedOptions are what another node asked for when both sides of a split created the table.
 	RejectedOptions []TableOptions `json:"rejected_options,omitempty"`
 }
@@ -86,13 +88,17 @@ type Handler struct {
 	Plugin string `json:"plugin"`
 	// SHA256 identifies the module, in hex.
 	SHA256 string `json:"sha256"`
+	// Number counts the modules of the plugin's name, for people; 0 when the module is not installed any more.
+	Number int `json:"number,omitempty"`
 	// Epoch orders records: the highest is in force.
 	Epoch    uint64    `json:"epoch"`
 	Time     time.Time `json:"time"`
 	Limits   Limits    `json:"limits"`
 	Rewriter int       `json:"rewriter"`
-	// Disabled says that the restart intensity of this module was exceeded; siblings are shown instead.
+	// Disabled says that the restart intensity of this module was exceeded, or that it was disabled by hand; siblings are shown instead.
 	Disabled bool `json:"disabled,omitempty"`
+	// Reason says why it is disabled.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Limits bound a handler. Zero fields mean the host's defaults.
@@ -178,18 +184,6 @@ type Change struct {
 type Pattern struct {
 	Key   string
 	Value string
-}
-
-// PluginInfo describes one installed module.
-type PluginInfo struct {
-	Name      string    `json:"name"`
-	SHA256    string    `json:"sha256"`
-	Size      int       `json:"size"`
-	Installed time.Time `json:"installed"`
-	// Here says whether all its bytes have arrived at this node.
-	Here bool `json:"here"`
-	// Tables are those whose conflicts it judges now.
-	Tables []string `json:"tables"`
 }
 
 // Conflict is one entry of the journal.

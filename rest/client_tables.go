@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/kvnode/kvnode/engine"
 )
@@ -44,39 +43,6 @@ func (c *Client) Table(ctx context.Context, name string) (engine.TableInfo, erro
 	var info engine.TableInfo
 	_, err := c.call(ctx, request{method: http.MethodGet, path: tablePath(name, "")}, &info)
 	return info, err
-}
-
-// InstallPlugin installs a module under a name on all nodes. Zero limits are the host's defaults.
-func (c *Client) InstallPlugin(ctx context.Context, name string, module []byte, l engine.Limits) (engine.PluginInfo, error) {
-	query := url.Values{}
-	for field, limit := range map[string]uint64{"memory_bytes": l.MemoryBytes, "fuel": l.Fuel, "output_bytes": l.OutputBytes} {
-		if limit != 0 {
-			query.Set(field, strconv.FormatUint(limit, 10))
-		}
-	}
-	var info engine.PluginInfo
-	_, err := c.call(ctx, request{
-		method: http.MethodPut, path: "/v1/plugins/" + url.PathEscape(name), query: query, header: octets(), body: module,
-	}, &info)
-	return info, err
-}
-
-// Plugins lists the installed plugins.
-func (c *Client) Plugins(ctx context.Context) ([]engine.PluginInfo, error) {
-	var body PluginsJSON
-	_, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/plugins"}, &body)
-	return body.Plugins, err
-}
-
-// Activate makes a plugin judge the table's conflicts: its name, its SHA-256, or the beginning of one.
-func (c *Client) Activate(ctx context.Context, table, plugin string) (engine.Handler, error) {
-	var record engine.Handler
-	r, err := request{method: http.MethodPut, path: tablePath(table, "/handler")}.withJSON(ActivateJSON{Plugin: plugin})
-	if err != nil {
-		return record, err
-	}
-	_, err = c.call(ctx, r, &record)
-	return record, err
 }
 
 // Conflicts lists the node's journal of conflicts.
@@ -127,8 +93,4 @@ func (c *Client) Status(ctx context.Context) (engine.Status, error) {
 
 func tablePath(table, rest string) string {
 	return tablesPath + url.PathEscape(table) + rest
-}
-
-func octets() http.Header {
-	return http.Header{"Content-Type": {"application/octet-stream"}}
 }

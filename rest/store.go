@@ -43,10 +43,16 @@ type Store interface {
 	// Watch has subscribed when it returns: a write that begins afterwards is seen. The subscription ends with ctx or with the iteration.
 	Watch(ctx context.Context, table string, p engine.Pattern) iter.Seq2[engine.Change, error]
 
-	InstallPlugin(ctx context.Context, name string, module []byte, l engine.Limits) (engine.PluginInfo, error)
+	InstallPlugin(ctx context.Context, name string, module []byte, l engine.Limits, opts ...engine.InstallOption) (engine.PluginInfo, error)
 	Plugins(ctx context.Context) ([]engine.PluginInfo, error)
+	// Plugin describes in full the modules that a reference names: all of a name, or one.
+	Plugin(ctx context.Context, plugin string) ([]engine.PluginInfo, error)
 	// Activate makes a plugin judge the table's conflicts: its name, its SHA-256, or the beginning of one.
 	Activate(ctx context.Context, table, plugin string) (engine.Handler, error)
+	// Rollback goes back to the handler before the one in force.
+	Rollback(ctx context.Context, table string) (engine.Handler, error)
+	// Disable lets nobody judge the table's conflicts.
+	Disable(ctx context.Context, table string) (engine.Handler, error)
 
 	Conflicts(ctx context.Context) ([]engine.Conflict, error)
 	// Conflict finds one by its id or the beginning of it.

@@ -28,6 +28,8 @@ type (
 	AckLevel = engine.AckLevel
 	// Limits are engine.Limits.
 	Limits = engine.Limits
+	// Handler is an engine.Handler.
+	Handler = engine.Handler
 	// PluginInfo is an engine.PluginInfo.
 	PluginInfo = engine.PluginInfo
 	// Conflict is an engine.Conflict.

@@ -27,13 +27,13 @@ var (
 )
 
 // Check implements engine.Resolver.
-func (Resolver) Check(_ context.Context, module []byte, _ engine.Limits) error {
+func (Resolver) Check(_ context.Context, module []byte, _ engine.Limits) (engine.ModuleInfo, error) {
 	names := []string{"union", "latest", "delete", "keep", "fail", "trap", "some", "poison", "broken"}
 	name, _, _ := strings.Cut(string(module), " ") // what follows only makes other bytes of the same handler
 	if !slices.Contains(names, name) {
-		return fmt.Errorf("%w: %.20q", engine.ErrBadModule, module)
+		return engine.ModuleInfo{}, fmt.Errorf("%w: %.20q", engine.ErrBadModule, module)
 	}
-	return nil
+	return engine.ModuleInfo{Imports: []string{"handlers." + name}}, nil
 }
 
 // Load implements engine.Resolver.

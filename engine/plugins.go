@@ -1,0 +1,346 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// PluginInfo describes one installed module.
+type PluginInfo struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	// Number counts the modules of this name in the order in which they were installed. It is for people: two sides of a split may give it twice.
+	Number    int       `json:"number"`
+	Size      int       `json:"size"`
+	Installed time.Time `json:"installed"`
+	Limits    Limits    `json:"limits"`
+	Rewriter  int       `json:"rewriter"`
+	// Here says whether all its bytes have arrived at this node.
+	Here bool `json:"here"`
+	// Tables are those whose conflicts it judges now.
+	Tables []string `json:"tables"`
+	// Checked counts what the module's check report says; nil without a report.
+	Checked *CheckSummary `json:"checked,omitempty"`
+	// Check is the whole report, Imports are the functions of the host that the module uses. Only Plugin fills them.
+	Check   json.RawMessage `json:"check,omitempty"`
+	Imports []string        `json:"imports,omitempty"`
+}
+
+// CheckSummary counts the laws of a check report: those that a handler must hold and those that are merely good, and how many of each were held.
+type CheckSummary struct {
+	Needed     int `json:"needed"`
+	NeededHeld int `json:"needed_held"`
+	Good       int `json:"good"`
+	GoodHeld   int `json:"good_held"`
+}
+
+// String says it in a few words, such as "ok 14/14" or "2 good broken".
+func (s CheckSummary) String() string {
+	needed, good := s.Needed-s.NeededHeld, s.Good-s.GoodHeld
+	switch {
+	case needed > 0 && good > 0:
+		return fmt.Sprintf("%d needed, %d good broken", needed, good)
+	case needed > 0:
+		return fmt.Sprintf("%d needed broken", needed)
+	case good > 0:
+		return fmt.Sprintf("%d good broken", good)
+	}
+	return fmt.Sprintf("ok %d/%d", s.NeededHeld+s.GoodHeld, s.Needed+s.Good)
+}
+
+// MaxCheckBytes bounds a check report.
+const MaxCheckBytes = 16 << 10
+
+// checkReport is what the engine reads of a report: the rest is for people.
+type checkReport struct {
+	SHA256 string     `json:"sha256"`
+	Laws   []checkLaw `json:"laws"`
+}
+
+type checkLaw struct {
+	Needed bool   `json:"needed"`
+	State  string `json:"state"`
+}
+
+// ReadCheck reads the summary of a check report for the module with this SHA-256. A report is a JSON object of at most MaxCheckBytes with the fields
+// "sha256" and "laws", a list of objects with the fields "needed" (true or false) and "state" ("held", "broken", or "not applicable", which is not
+// counted). The error is ErrBadCheck when it is anything else, or of another module.
+func ReadCheck(report []byte, sha256 string) (CheckSummary, error) {
+	var r checkReport
+	if len(report) > MaxCheckBytes {
+		return CheckSummary{}, fmt.Errorf("%w (it has %d bytes)", ErrBadCheck, len(report))
+	}
+	if err := json.Unmarshal(report, &r); err != nil {
+		return CheckSummary{}, fmt.Errorf("%w (%w)", ErrBadCheck, err)
+	}
+	switch {
+	case r.SHA256 != sha256:
+		return CheckSummary{}, fmt.Errorf("%w (it is about the module %.12q, this one is %.12q)", ErrBadCheck, r.SHA256, sha256)
+	case len(r.Laws) == 0:
+		return CheckSummary{}, fmt.Errorf("%w (it lists no laws)", ErrBadCheck)
+	}
+	return countLaws(r.Laws)
+}
+
+func countLaws(laws []checkLaw) (CheckSummary, error) {
+	var s CheckSummary
+	for _, law := range laws {
+		all, held := &s.Good, &s.GoodHeld
+		if law.Needed {
+			all, held = &s.Needed, &s.NeededHeld
+		}
+		switch law.State {
+		case "held":
+			*all++
+			*held++
+		case "broken":
+			*all++
+		case "not applicable":
+		default:
+			return CheckSummary{}, fmt.Errorf("%w (the state %.40q of a law is unknown)", ErrBadCheck, law.State)
+		}
+	}
+	return s, nil
+}
+
+// InstallOption changes one installation.
+type InstallOption func(*InstallOptions)
+
+// InstallOptions is what the options of an installation come to.
+type InstallOptions struct {
+	Check json.RawMessage
+}
+
+// WithCheck lets a check report come along with the module; see ReadCheck. An empty one is none.
+func WithCheck(report []byte) InstallOption {
+	return func(o *InstallOptions) { o.Check = report }
+}
+
+// GatherInstallOptions applies options in order.
+func GatherInstallOptions(opts ...InstallOption) InstallOptions {
+	var o InstallOptions
+	for _, f := range opts {
+		f(&o)
+	}
+	return o
+}
+
+// InstallPlugin checks a module and replicates its bytes, in chunks, to all nodes, also to those that join later. Installing the same bytes under the same
+// name again changes nothing, but brings bytes back that were lost with the node that first had them, and replaces the check report where one is given.
+// The first module under a table's handler name is in force at once, later ones after Activate. Errors: ErrBadPluginName, ErrBadModule, ErrBadCheck,
+// ErrNotReady.
+func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, l Limits, opts ...InstallOption) (PluginInfo, error) {
+	switch {
+	case !validName(name):
+		return PluginInfo{}, ErrBadPluginName
+	case len(module) > MaxModuleBytes:
+		return PluginInfo{}, fmt.Errorf("%w (this one has %d bytes)", ErrModuleTooLarge, len(module))
+	}
+	rec := e.core.newPlugin(name, module, l)
+	if rec.Check = GatherInstallOptions(opts...).Check; len(rec.Check) > 0 {
+		if _, err := ReadCheck(rec.Check, rec.SHA256); err != nil {
+			return PluginInfo{}, err
+		}
+	}
+	if err := e.AwaitReady(ctx); err != nil {
+		return PluginInfo{}, err
+	}
+	info, err := e.core.judges.resolver.Check(ctx, module, l)
+	if err != nil {
+		return PluginInfo{}, err
+	}
+	rec.Imports = boundedImports(info.Imports)
+	return e.install(ctx, rec, module)
+}
+
+// install writes what there is not yet of a module that was checked.
+func (e *Engine) install(ctx context.Context, rec pluginRecord, module []byte) (PluginInfo, error) {
+	s := e.core.space
+	held, known := s.plugin(rec.key())
+	if known {
+		rec.Number = held.Number
+	}
+	here := known && s.pluginInfo(held).Here
+	switch {
+	case here && (len(rec.Check) == 0 || bytes.Equal(rec.Check, held.Check)):
+		return s.pluginInfo(held), nil
+	case here:
+		held.Check = rec.Check
+		return s.pluginInfo(held), e.record(ctx, rec.key(), held)
+	}
+	chunks, err := e.core.storeModule(rec, module)
+	if err != nil {
+		return PluginInfo{}, err
+	}
+	if !known {
+		rec.Number = s.nextNumber(rec.Name)
+	}
+	return s.pluginInfo(rec), e.record(ctx, rec.key(), rec, chunks...)
+}
+
+func (c *Core) newPlugin(name string, module []byte, l Limits) pluginRecord {
+	sum := sha256.Sum256(module)
+	return pluginRecord{
+		Name: name, SHA256: hex.EncodeToString(sum[:]), Size: len(module), Chunks: (len(module) + moduleChunk - 1) / moduleChunk,
+		Time: c.unixMilli(), Limits: l, Rewriter: c.judges.rewriter(),
+	}
+}
+
+// maxImports bounds the imports that are shown of a module: a module may import one function many times.
+const maxImports = 64
+
+func boundedImports(imports []string) []string {
+	out := slices.Compact(slices.Sorted(slices.Values(imports)))
+	return out[:min(len(out), maxImports)]
+}
+
+// nextNumber is the number of the next module of a name.
+func (s *space) nextNumber(name string) int {
+	next := 1
+	for _, p := range s.plugins() {
+		if p.Name == name {
+			next = max(next, p.Number+1)
+		}
+	}
+	return next
+}
+
+func chunkKey(sha string, i int) string { return fmt.Sprintf("%s%s/%05d", keyModule, sha, i) }
+
+// storeModule writes the module's chunks into the catalogue, before the record that names it.
+func (c *Core) storeModule(r pluginRecord, module []byte) ([]waitDot, error) {
+	var dots []waitDot
+	for chunk := range slices.Chunk(slices.Clone(module), moduleChunk) {
+		dot, _, err := c.putCatalogue(chunkKey(r.SHA256, len(dots)), chunk, c.stamp())
+		if err != nil {
+			return nil, fmt.Errorf("store module: %w", err)
+		}
+		dots = append(dots, waitDot{p: c.space.catalogue, dot: dot})
+	}
+	return dots, nil
+}
+
+// module puts a module together from its chunks and checks it against its hash.
+func (s *space) module(sha string) ([]byte, error) {
+	var out []byte
+	s.catalogue.mu.RLock()
+	for key, versions := range s.catalogue.rep.Prefix(keyModule + sha + "/") {
+		if key != chunkKey(sha, len(out)/moduleChunk) || len(versions) == 0 {
+			break
+		}
+		out = append(out, versions[0].Value...)
+	}
+	s.catalogue.mu.RUnlock()
+	if sum := sha256.Sum256(out); hex.EncodeToString(sum[:]) != sha {
+		return nil, errModuleMissing
+	}
+	return out, nil
+}
+
+// Plugins lists the installed modules: those of one name in the order of their installation, the earliest names first.
+func (e *Engine) Plugins(ctx context.Context) ([]PluginInfo, error) {
+	if err := e.AwaitReady(ctx); err != nil {
+		return nil, err
+	}
+	out := []PluginInfo{}
+	for _, r := range e.core.space.plugins() {
+		out = append(out, e.core.space.pluginInfo(r))
+	}
+	return out, nil
+}
+
+// Plugin describes in full all modules of a name, earliest first, or the one that NAME@NUMBER, NAME@SHA-256, a SHA-256, or an unambiguous beginning of
+// one names. ErrNoPlugin when there is none.
+func (e *Engine) Plugin(ctx context.Context, plugin string) ([]PluginInfo, error) {
+	if err := e.AwaitReady(ctx); err != nil {
+		return nil, err
+	}
+	s := e.core.space
+	records := slices.DeleteFunc(s.plugins(), func(r pluginRecord) bool { return r.Name != plugin })
+	if len(records) == 0 {
+		found, err := s.findPlugin(plugin)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, found)
+	}
+	out := make([]PluginInfo, len(records))
+	for i, r := range records {
+		out[i] = s.pluginInfo(r)
+		out[i].Check, out[i].Imports = r.Check, r.Imports
+	}
+	return out, nil
+}
+
+func (s *space) plugin(key string) (pluginRecord, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r, ok := s.facts.plugins[key]
+	return r, ok
+}
+
+func (s *space) plugins() []pluginRecord {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.facts.sortedPlugins()
+}
+
+func (s *space) pluginInfo(r pluginRecord) PluginInfo {
+	_, err := s.module(r.SHA256)
+	out := PluginInfo{
+		Name: r.Name, SHA256: r.SHA256, Number: r.Number, Size: r.Size, Installed: time.UnixMilli(int64(r.Time)).UTC(), Limits: r.Limits,
+		Rewriter: r.Rewriter, Here: err == nil, Tables: []string{},
+	}
+	if checked, err := ReadCheck(r.Check, r.SHA256); err == nil {
+		out.Checked = &checked
+	}
+	for _, t := range s.sortedTables() {
+		h, ok := s.handler(t)
+		if ok && !h.Disabled && h.SHA256 == r.SHA256 && h.Plugin == r.Name {
+			out.Tables = append(out.Tables, t.name)
+		}
+	}
+	return out
+}
+
+// minHashPrefix is the shortest beginning of a SHA-256 that names a module.
+const minHashPrefix = 4
+
+// findPlugin finds a module by name (the newest of that name), by NAME@NUMBER, or by SHA-256 or an unambiguous beginning of it, with NAME@ before it or
+// not.
+func (s *space) findPlugin(ref string) (pluginRecord, error) {
+	all := s.plugins()
+	for _, r := range slices.Backward(all) {
+		if r.Name == ref {
+			return r, nil
+		}
+	}
+	name, version, named := strings.Cut(ref, "@")
+	if !named {
+		version = ref
+	}
+	found := slices.DeleteFunc(all, func(r pluginRecord) bool { return named && r.Name != name || !r.is(version, named) })
+	switch {
+	case len(found) == 0:
+		return pluginRecord{}, fmt.Errorf("%w (asked for %.80q)", ErrNoPlugin, ref)
+	case slices.ContainsFunc(found, func(r pluginRecord) bool { return r.SHA256 != found[0].SHA256 }):
+		return pluginRecord{}, fmt.Errorf("%w %q: it names several modules, give more of the SHA-256", ErrNoPlugin, ref)
+	}
+	return found[len(found)-1], nil
+}
+
+// is says whether a number, or a beginning of a SHA-256, names the module. Numbers count only behind a name.
+func (r pluginRecord) is(version string, named bool) bool {
+	if named && version == strconv.Itoa(r.Number) {
+		return true
+	}
+	return len(version) >= minHashPrefix && strings.HasPrefix(r.SHA256, strings.ToLower(version))
+}

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// maxEarlier bounds the handler records of a table that are kept for the way back.
+const maxEarlier = 16
+
+// handlerEntry is what the catalogue has of a table's handlers: the record in force, and those before it, the latest last.
+type handlerEntry struct {
+	_       struct{} `cbor:",toarray"`
+	Active  handlerRecord
+	Earlier []handlerRecord
+}
+
+// handlersOf reads the handlers of a table of this epoch. Of records that two sides of a split have activated one is in force, and the other is one of the
+// earlier ones.
+func handlersOf(c codec, versions []replica.Version, tableEpoch uint64) (held handlerEntry, found bool) {
+	for _, v := range versions {
+		e, err := decode[handlerEntry](c, v.Value)
+		switch {
+		case err != nil || e.Active.TableEpoch != tableEpoch: // written by a newer node, or of a table that was dropped
+		case !found:
+			held, found = e, true
+		case laterHandler(e.Active, held.Active):
+			held = e.after(held.Active)
+		default:
+			held = held.after(e.Active)
+		}
+	}
+	return held, found
+}
+
+// after adds a record to the earlier ones. One that would bring nothing else than what is in force is none.
+func (e handlerEntry) after(r handlerRecord) handlerEntry {
+	if r.isSame(e.Active) || slices.Contains(e.Earlier, r) {
+		return e
+	}
+	earlier := append(slices.Clone(e.Earlier), r)
+	return handlerEntry{Active: e.Active, Earlier: earlier[max(0, len(earlier)-maxEarlier):]}
+}
+
+// isSame says whether two records run the same module in the same way.
+func (r handlerRecord) isSame(as handlerRecord) bool {
+	return r.Plugin == as.Plugin && r.SHA256 == as.SHA256 && r.Limits == as.Limits && r.Rewriter == as.Rewriter
+}
+
+// laterHandler orders handler records by (table's epoch, epoch, time, SHA-256); a disabled one wins over its twin.
+func laterHandler(a, b handlerRecord) bool {
+	switch {
+	case a.TableEpoch != b.TableEpoch:
+		return a.TableEpoch > b.TableEpoch
+	case a.Epoch != b.Epoch:
+		return a.Epoch > b.Epoch
+	case a.Time != b.Time:
+		return a.Time > b.Time
+	case a.SHA256 != b.SHA256:
+		return a.SHA256 > b.SHA256
+	}
+	return a.Disabled && !b.Disabled
+}
+
+// learnHandler keeps the handlers of the latest epoch of a table.
+func (f *facts) learnHandler(table string, versions []replica.Version) {
+	delete(f.handlers, table)
+	var latest uint64
+	for _, v := range versions {
+		if e, err := decode[handlerEntry](f.codec, v.Value); err == nil {
+			latest = max(latest, e.Active.TableEpoch)
+		}
+	}
+	if held, found := handlersOf(f.codec, versions, latest); found {
+		f.handlers[table] = held
+	}
+}
+
+// handler returns the record in force for an open table: the activated one, or else the first module that was installed under the table's
+// handler name.
+func (f *facts) handler(t *table) (handlerRecord, bool) {
+	if e, ok := f.handlers[t.name]; ok && e.Active.TableEpoch == t.epoch {
+		return e.Active, true
+	}
+	var first pluginRecord
+	for _, p := range f.plugins {
+		if p.Name == t.options.Handler && (first.Name == "" || compareInstalled(p, first) < 0) {
+			first = p
+		}
+	}
+	if first.Name == "" {
+		return handlerRecord{}, false
+	}
+	return first.handler(t, first.Time), true
+}
+
+// handler is the record of a module for a table.
+func (r pluginRecord) handler(t *table, now uint64) handlerRecord {
+	return handlerRecord{TableEpoch: t.epoch, Plugin: r.Name, SHA256: r.SHA256, Time: now, Limits: r.Limits, Rewriter: r.Rewriter}
+}
+
+// earlier returns the records before the one in force, the latest last.
+func (f *facts) earlier(t *table) []handlerRecord {
+	if e, ok := f.handlers[t.name]; ok && e.Active.TableEpoch == t.epoch {
+		return e.Earlier
+	}
+	return nil
+}
+
+// Reasons for which a handler is disabled.
+const (
+	reasonTrapped = "the handler is disabled: it trapped too often; activate another module"
+	reasonByHand  = "the handler is disabled by hand; activate a module to have conflicts judged again"
+)
+
+// whyDisabled is what readers of a table see whose handler is disabled.
+func (r handlerRecord) whyDisabled() string {
+	switch {
+	case !r.Disabled:
+		return ""
+	case r.ByHand:
+		return reasonByHand
+	}
+	return reasonTrapped
+}
+
+// public is the record as people see it.
+func (f *facts) public(r handlerRecord) Handler {
+	return Handler{
+		Plugin: r.Plugin, SHA256: r.SHA256, Number: f.plugins[pluginKey(r.Plugin, r.SHA256)].Number, Epoch: r.Epoch,
+		Time: time.UnixMilli(int64(r.Time)).UTC(), Limits: r.Limits, Rewriter: r.Rewriter, Disabled: r.Disabled, Reason: r.whyDisabled(),
+	}
+}
+
+// id names exactly this record: code, limits, rewriter and activation.
+func (r handlerRecord) id(c codec) string {
+	sum := hash128(c.record(r))
+	return hex.EncodeToString(sum[:])
+}
+
+func pluginKey(name, sha256 string) string { return keyPlugin + name + "/" + sha256 }
+
+func (r pluginRecord) key() string { return pluginKey(r.Name, r.SHA256) }
+
+// compareInstalled orders modules of one name by their installation: numbers count on from what was seen, whatever the clocks said.
+func compareInstalled(a, b pluginRecord) int {
+	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Time, b.Time), strings.Compare(a.SHA256, b.SHA256))
+}
+
+// betterPlugin chooses among the records that two sides of a split have written of one module: the one with a report, then the later one.
+func betterPlugin(held, than pluginRecord) bool {
+	if (len(held.Check) > 0) != (len(than.Check) > 0) {
+		return len(held.Check) > 0
+	}
+	return held.Time > than.Time
+}

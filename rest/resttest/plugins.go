@@ -1,0 +1,166 @@
+package resttest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kvnode/kvnode/engine"
+)
+
+// InstallPlugin implements rest.Store.
+func (s *Store) InstallPlugin(ctx context.Context, name string, module []byte, l engine.Limits, opts ...engine.InstallOption) (engine.PluginInfo, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return engine.PluginInfo{}, err
+	}
+	defer leave()
+	if !strings.HasPrefix(string(module), "\x00asm") {
+		return engine.PluginInfo{}, fmt.Errorf("%w: it does not begin like WebAssembly", engine.ErrBadModule)
+	}
+	p := engine.PluginInfo{
+		Name: name, SHA256: hash(module), Number: 1 + len(s.named(name)), Size: len(module), Installed: epoch(), Limits: l, Rewriter: 1, Here: true,
+		Tables: []string{}, Imports: []string{"kvnode.log"},
+	}
+	if p.Check = engine.GatherInstallOptions(opts...).Check; len(p.Check) > 0 {
+		summary, err := engine.ReadCheck(p.Check, p.SHA256)
+		if err != nil {
+			return engine.PluginInfo{}, err
+		}
+		p.Checked = &summary
+	}
+	s.plugins = append(s.plugins, p)
+	return short(p), nil
+}
+
+// short leaves out what only Plugin tells.
+func short(p engine.PluginInfo) engine.PluginInfo {
+	p.Check, p.Imports = nil, nil
+	return p
+}
+
+// named are the modules of a name.
+func (s *Store) named(name string) []engine.PluginInfo {
+	return slices.DeleteFunc(slices.Clone(s.plugins), func(p engine.PluginInfo) bool { return p.Name != name })
+}
+
+// Plugins implements rest.Store.
+func (s *Store) Plugins(ctx context.Context) ([]engine.PluginInfo, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	var out []engine.PluginInfo
+	for _, p := range s.plugins {
+		out = append(out, short(p))
+	}
+	return out, nil
+}
+
+// Plugin implements rest.Store.
+func (s *Store) Plugin(ctx context.Context, plugin string) ([]engine.PluginInfo, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if all := s.named(plugin); len(all) > 0 {
+		return all, nil
+	}
+	i, err := s.find(plugin)
+	if err != nil {
+		return nil, err
+	}
+	return s.plugins[i : i+1], nil
+}
+
+// find is the place of the module that a reference names.
+func (s *Store) find(plugin string) (int, error) {
+	for i, p := range slices.Backward(s.plugins) {
+		if plugin != "" && (p.Name == plugin || p.Name+"@"+strconv.Itoa(p.Number) == plugin || strings.HasPrefix(p.SHA256, plugin)) {
+			return i, nil
+		}
+	}
+	return 0, engine.ErrNoPlugin
+}
+
+// Activate implements rest.Store.
+func (s *Store) Activate(ctx context.Context, name, plugin string) (engine.Handler, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	defer leave()
+	t, ok := s.tables[name]
+	if !ok {
+		return engine.Handler{}, engine.ErrNoTable
+	}
+	i, err := s.find(plugin)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	if t.info.Active != nil {
+		t.info.Earlier = append(t.info.Earlier, *t.info.Active)
+	}
+	p := s.plugins[i]
+	s.enforce(t, engine.Handler{Plugin: p.Name, SHA256: p.SHA256, Number: p.Number, Time: epoch()})
+	return *t.info.Active, nil
+}
+
+// enforce puts a handler in force.
+func (s *Store) enforce(t *table, record engine.Handler) {
+	s.seq++
+	record.Epoch = s.seq
+	t.info.Active = &record
+	for i := range s.plugins {
+		p := &s.plugins[i]
+		p.Tables = slices.DeleteFunc(slices.Clone(p.Tables), func(table string) bool { return table == t.info.Name })
+		if p.Name == record.Plugin && p.SHA256 == record.SHA256 && !record.Disabled {
+			p.Tables = append(p.Tables, t.info.Name)
+		}
+	}
+}
+
+// Rollback implements rest.Store.
+func (s *Store) Rollback(ctx context.Context, name string) (engine.Handler, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	defer leave()
+	t, ok := s.tables[name]
+	if !ok {
+		return engine.Handler{}, engine.ErrNoTable
+	}
+	last := len(t.info.Earlier) - 1
+	if last < 0 {
+		return engine.Handler{}, engine.ErrNoEarlier
+	}
+	before := t.info.Earlier[last]
+	t.info.Earlier = slices.Clone(t.info.Earlier[:last])
+	s.enforce(t, before)
+	return *t.info.Active, nil
+}
+
+// Disable implements rest.Store.
+func (s *Store) Disable(ctx context.Context, name string) (engine.Handler, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	defer leave()
+	t, ok := s.tables[name]
+	switch {
+	case !ok:
+		return engine.Handler{}, engine.ErrNoTable
+	case t.info.Active == nil:
+		return engine.Handler{}, engine.ErrNoHandler
+	}
+	record := *t.info.Active
+	record.Disabled, record.Reason = true, "disabled"
+	s.enforce(t, record)
+	return record, nil
+}
