@@ -312,3 +312,22 @@ func TestReadinessIsVisibleOverHTTP(t *testing.T) {
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
+
+func TestATableIsJudgedByTheBuiltinHandlerThatItNames(t *testing.T) {
+	ctx := patient(t)
+	n := open(t, local("a"))
+	_, err := n.CreateTable(ctx, "scores", kvnode.TableOptions{Handler: "max"})
+	require.NoError(t, err)
+	_, err = n.Put(ctx, "scores", []kvnode.KV{{Key: "ada", Value: []byte("3")}})
+	require.NoError(t, err)
+	seen, err := n.Get(ctx, "scores", "ada")
+	require.NoError(t, err)
+	for _, score := range []string{"12", "7"} {
+		_, err = n.Put(ctx, "scores", []kvnode.KV{{Key: "ada", Value: []byte(score)}}, kvnode.WithContext(seen.Context))
+		require.NoError(t, err)
+	}
+	e, err := n.Get(ctx, "scores", "ada")
+	require.NoError(t, err)
+	require.Equal(t, "12", string(e.Value))
+	require.Equal(t, engine.Resolved, e.State)
+}

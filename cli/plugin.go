@@ -43,8 +43,9 @@ func (sh *shell) pluginCommand() *cli.Command {
 			}, "kvnode plugin show carts", "kvnode plugin show carts@1 --output json"),
 			withExamples(&cli.Command{
 				Name: "activate", Usage: "make a module judge a table's conflicts", ArgsUsage: "TABLE PLUGIN",
-				Description: "PLUGIN is a name, which means its latest module, NAME@NUMBER, or a SHA-256 or the beginning of one.",
-				Action:      sh.pluginActivate,
+				Description: "PLUGIN is a name, which means its latest module, NAME@NUMBER, or a SHA-256 or the beginning of one. Every node brings along\n" +
+					"counter, json-merge, lww, max and set-union.",
+				Action: sh.pluginActivate,
 			}, "kvnode plugin activate carts carts", "kvnode plugin activate sessions carts@1 --output json"),
 			withExamples(&cli.Command{
 				Name: "rollback", Usage: "go back to the module that judged a table's conflicts before", ArgsUsage: "TABLE", Action: sh.pluginRollback,

@@ -21,7 +21,7 @@ func (sh *shell) tableCommand() *cli.Command {
 					&cli.StringFlag{Name: "type", Usage: "set, or ordered_set for scans by prefix (default: set)"},
 					&cli.StringFlag{Name: "ack", Usage: "`LEVEL` of its writes: local, one (another node), quorum (a majority of the known members), all (those that are connected, if any) (default: all)"},
 					&cli.StringFlag{Name: "unresolved", Usage: "`POLICY` for conflicts without a handler: keep, lww, restart (default: keep)"},
-					&cli.StringFlag{Name: "handler", Usage: "`PLUGIN` that judges its conflicts (default: the one named like the table)"},
+					&cli.StringFlag{Name: "handler", Usage: "`PLUGIN` that judges its conflicts: an installed one, or counter, json-merge, lww, max, set-union (default: the one named like the table)"},
 					&cli.BoolFlag{Name: "local", Usage: "do not replicate it"},
 				},
 				Action: sh.tableCreate,

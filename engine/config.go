@@ -55,6 +55,9 @@ type Config struct {
 	Now func() time.Time
 	// Events receives what happens. It is called from several goroutines, and must not block nor call the engine. Default: nowhere.
 	Events func(Event)
+	// Builtin returns the module of the handler that this node brings along under a name, if there is one. It is installed when a table that is
+	// created names it, or it is activated. Default: there is none.
+	Builtin func(name string) (module []byte, ok bool)
 	// Legacy is what an earlier incarnation in this process handed over, or nil.
 	Legacy *Legacy
 }
@@ -88,6 +91,7 @@ func DefaultConfig() Config {
 		OnTrap:        RestartInPlace,
 		Now:           time.Now,
 		Events:        func(Event) {},
+		Builtin:       func(string) ([]byte, bool) { return nil, false },
 	}
 }
 
@@ -128,6 +132,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Events == nil {
 		c.Events = d.Events
+	}
+	if c.Builtin == nil {
+		c.Builtin = d.Builtin
 	}
 	if c.Random == nil {
 		c.Random = rand.New(rand.NewPCG(c.Actor.Origin(), 1))

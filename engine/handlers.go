@@ -9,7 +9,7 @@ import (
 )
 
 // Activate makes a module the judge of a table's conflicts, everywhere: what readers see of conflicts is computed anew, and quarantines of the old
-// record end. The plugin is a name (its newest module), NAME@NUMBER, NAME@SHA-256, a SHA-256, or an unambiguous beginning of one. Errors: ErrNoTable,
+// record end. The plugin is a name (its newest module, or a built-in handler), NAME@NUMBER, NAME@SHA-256, a SHA-256, or an unambiguous beginning of one. Errors: ErrNoTable,
 // ErrNoPlugin, ErrNotReady.
 func (e *Engine) Activate(ctx context.Context, table, plugin string) (Handler, error) {
 	if err := e.AwaitReady(ctx); err != nil {
@@ -17,6 +17,9 @@ func (e *Engine) Activate(ctx context.Context, table, plugin string) (Handler, e
 	}
 	t, err := e.core.space.table(table)
 	if err != nil {
+		return Handler{}, err
+	}
+	if err := e.bringIn(ctx, plugin); err != nil {
 		return Handler{}, err
 	}
 	p, err := e.core.space.findPlugin(plugin)

@@ -16,11 +16,15 @@ func (e *Engine) CreateTable(ctx context.Context, name string, o TableOptions) (
 	if !validName(name) {
 		return TableInfo{}, ErrBadTableName
 	}
+	asked := o.Handler
 	o, err := o.normalise(name)
 	if err != nil {
 		return TableInfo{}, err
 	}
 	if err := e.AwaitReady(ctx); err != nil {
+		return TableInfo{}, err
+	}
+	if err := e.bringIn(ctx, asked); err != nil {
 		return TableInfo{}, err
 	}
 	err = e.decide(ctx, keyTable+name, func(held []replica.Version) ([]byte, error) {

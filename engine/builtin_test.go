@@ -1,0 +1,74 @@
+package engine_test
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest"
+)
+
+// withBuiltin starts nodes that bring the handler "set-union" along.
+func withBuiltin(t *testing.T, names ...string) *enginetest.Cluster {
+	t.Helper()
+	c := enginetest.NewCluster(t, 1)
+	for _, name := range names {
+		c.Start(name, func(cfg *engine.Config) {
+			cfg.Builtin = func(name string) ([]byte, bool) { return []byte("union"), name == "set-union" }
+		})
+	}
+	for _, name := range names {
+		require.NoError(t, c.Node(name).AwaitReady(t.Context()))
+	}
+	return c
+}
+
+func TestATableThatNamesABuiltinHandlerIsJudgedByIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := withBuiltin(t, "a", "b")
+		_, err := c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{Handler: "set-union"})
+		require.NoError(t, err)
+		fork(t, c.Node("a"), "k", "1", "2")
+		everywhere(t, c, "k", "1,2")
+		_, err = c.Node("b").CreateTable(t.Context(), "carts", engine.TableOptions{Handler: "set-union"})
+		require.NoError(t, err)
+		installed, err := c.Node("b").Plugins(t.Context())
+		require.NoError(t, err)
+		require.Len(t, installed, 1)
+	})
+}
+
+func TestABuiltinHandlerCanBeActivated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := withBuiltin(t, "a")
+		create(t, c.Node("a"), "carts", "")
+		_, err := c.Node("a").Activate(t.Context(), "carts", "set-union")
+		require.NoError(t, err)
+		fork(t, c.Node("a"), "k", "1", "2")
+		everywhere(t, c, "k", "1,2")
+		_, err = c.Node("a").Activate(t.Context(), "carts", "nothing")
+		require.ErrorIs(t, err, engine.ErrNoPlugin)
+	})
+}
+
+func TestAnInstalledModuleStandsAboveTheBuiltinOfItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := withBuiltin(t, "a")
+		_, err := c.Node("a").InstallPlugin(t.Context(), "set-union", []byte("latest"), engine.Limits{})
+		require.NoError(t, err)
+		_, err = c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{Handler: "set-union"})
+		require.NoError(t, err)
+		fork(t, c.Node("a"), "k", "1", "2")
+		everywhere(t, c, "k", "2")
+	})
+}
+
+func TestATableThatOnlyHasTheNameOfABuiltinIsJudgedByNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := withBuiltin(t, "a")
+		create(t, c.Node("a"), "set-union", "")
+		require.Nil(t, info(t, c.Node("a"), "set-union").Active)
+	})
+}
