@@ -32,6 +32,10 @@ type (
 	PluginInfo = engine.PluginInfo
 	// Conflict is one entry of the journal.
 	Conflict = engine.Conflict
+	// Resolution is how somebody ends a conflict by hand.
+	Resolution = engine.Resolution
+	// Settlement counts what became of keys that were to be settled.
+	Settlement = engine.Settlement
 	// Member is one known node of the cluster.
 	Member = engine.Member
 	// Status describes one node.
@@ -65,6 +69,15 @@ func WithContext(token string) WriteOption { return engine.WithContext(token) }
 
 // IfUnchanged makes a write conditional; see [engine.IfUnchanged].
 func IfUnchanged(token string) WriteOption { return engine.IfUnchanged(token) }
+
+// OfTable chooses the conflicts of one table; see [engine.OfTable].
+func OfTable(name string) engine.JournalOption { return engine.OfTable(name) }
+
+// OnlyOpen chooses the conflicts that are not over; see [engine.OnlyOpen].
+func OnlyOpen() engine.JournalOption { return engine.OnlyOpen() }
+
+// AtMost chooses the newest n conflicts; see [engine.AtMost].
+func AtMost(n int) engine.JournalOption { return engine.AtMost(n) }
 
 // WithCheck lets a check report come along with a module; see [engine.WithCheck].
 func WithCheck(report []byte) engine.InstallOption { return engine.WithCheck(report) }

@@ -50,6 +50,9 @@ func families() map[string]family {
 	define(counter, "kvnode_restarts_total", "Restarts of the node within its process.")
 	define(counter, "kvnode_traps_total", "Traps of handlers at this node.")
 	define(counter, "kvnode_alarms_total", "Alarms of the self-audit.")
+	define(counter, "kvnode_handler_runs_total", "Runs of handlers at this node, by what came of them.", "outcome")
+	define(counter, "kvnode_handler_fuel_total", "Fuel that handlers used at this node.")
+	define(counter, "kvnode_handler_seconds_total", "Time that runs of handlers took at this node.")
 	define(gauge, "kvnode_quarantines", "Conflicts on which a handler trapped, and that it must not judge again.")
 	define(gauge, "kvnode_table_keys", "Keys of a table.", "table")
 	define(gauge, "kvnode_table_bytes", "Bytes of a table's keys and values.", "table")
@@ -194,6 +197,7 @@ func showEngine(show shower, s engine.Stats) {
 		show("table_unstable_mutations", float64(t.Unstable), t.Name)
 	}
 	show("quarantines", float64(s.Quarantines))
+	showRuns(show, s.Runs)
 	show("repairs_total", float64(s.RepairsByLog), "log")
 	show("repairs_total", float64(s.RepairsByFull), "full")
 	show("repair_bytes_total", float64(s.RepairBytes))
@@ -203,6 +207,16 @@ func showEngine(show shower, s engine.Stats) {
 	show("watchers", float64(s.Watchers))
 	show("overloaded_total", float64(s.Refused), "write")
 	show("overloaded_total", float64(s.WatchersOverloaded), "watch")
+}
+
+func showRuns(show shower, r engine.RunStats) {
+	for outcome, n := range map[string]uint64{
+		"value": r.Values, "delete": r.Deletes, "keep": r.Keeps, "error": r.Errors, "trap": r.Traps, "failure": r.Failures,
+	} {
+		show("handler_runs_total", float64(n), outcome)
+	}
+	show("handler_fuel_total", float64(r.Fuel))
+	show("handler_seconds_total", r.Took.Seconds())
 }
 
 func showMembers(show shower, e *engine.Engine) {

@@ -154,12 +154,30 @@ func (n *Node) Disable(ctx context.Context, table string) (engine.Handler, error
 }
 
 // Conflicts lists the journal, newest first; see [engine.Engine.Conflicts].
-func (n *Node) Conflicts(ctx context.Context) ([]engine.Conflict, error) {
+func (n *Node) Conflicts(ctx context.Context, opts ...engine.JournalOption) ([]engine.Conflict, error) {
 	e, err := n.engine(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return e.Conflicts(ctx)
+	return e.Conflicts(ctx, opts...)
+}
+
+// Resolve ends a conflict by hand; see [engine.Engine.Resolve].
+func (n *Node) Resolve(ctx context.Context, id string, r Resolution) (Written, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return Written{}, err
+	}
+	return e.Resolve(ctx, id, r)
+}
+
+// Settle writes what readers see of keys with conflicts; see [engine.Engine.Settle].
+func (n *Node) Settle(ctx context.Context, table string, keys ...string) (Settlement, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return Settlement{}, err
+	}
+	return e.Settle(ctx, table, keys...)
 }
 
 // Conflict shows one conflict; see [engine.Engine.Conflict].

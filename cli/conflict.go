@@ -3,28 +3,72 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kvnode/kvnode"
 	"github.com/kvnode/kvnode/rest"
 )
 
 func (sh *shell) conflictCommand() *cli.Command {
 	return withExamples(&cli.Command{
 		Name:  "conflict",
-		Usage: "show the journal of conflicts and what was decided",
+		Usage: "show the journal of conflicts and what was decided, and decide by hand",
 		Subcommands: []*cli.Command{
 			withExamples(&cli.Command{
 				Name: "ls", Usage: "list the conflicts, newest first",
-				Flags:  []cli.Flag{&cli.BoolFlag{Name: "open", Usage: "only those whose key still has these versions"}},
+				Flags:  journalFlags(),
 				Action: sh.conflictList,
-			}, "kvnode conflict ls --open", "kvnode conflict ls --output json"),
+			}, "kvnode conflict ls --open", "kvnode conflict ls --table carts --limit 10 --output json"),
 			withExamples(&cli.Command{Name: "show", Usage: "show one conflict with all its versions", ArgsUsage: "ID", Action: sh.conflictShow},
 				"kvnode conflict show 3f2a", "kvnode conflict show 3f2a --output json"),
+			withExamples(&cli.Command{
+				Name: "resolve", Usage: "end a conflict by hand, with a write that replaces exactly its versions", ArgsUsage: "ID",
+				Flags: []cli.Flag{
+					&cli.StringFlag{Name: "value", Usage: "`VALUE` that the key gets"},
+					&cli.StringFlag{Name: "file", Usage: "`FILE` with the value; '-' is stdin"},
+					&cli.IntFlag{Name: "pick", Usage: "`NUMBER` of the version, as 'kvnode conflict show' counts them, whose value the key gets"},
+					&cli.BoolFlag{Name: "delete", Usage: "the key goes"},
+				},
+				Action: sh.conflictResolve,
+			}, "kvnode conflict resolve 3f2a --value 2", "kvnode conflict resolve 7b10 --pick 1"),
+			withExamples(&cli.Command{
+				Name: "settle", Usage: "write what readers see of keys with conflicts, so that the conflicts are over", ArgsUsage: "TABLE [KEY]",
+				Description: "Conflicts that nobody has decided are left as they are, and counted.",
+				Flags:       []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "all keys of the table that have conflicts"}},
+				Action:      sh.conflictSettle,
+			}, "kvnode conflict settle carts alice", "kvnode conflict settle carts --all"),
+			withExamples(&cli.Command{
+				Name: "export", Usage: "write conflicts as fixtures, for 'kvnode plugin test' and 'kvnode plugin check --recorded'",
+				Flags: append(journalFlags(),
+					&cli.StringFlag{Name: "o", Usage: "`FILE` to write (default: stdout)"},
+					&cli.BoolFlag{Name: "want", Usage: "expect the recorded verdicts: what they judge must not judge otherwise"}),
+				Action: sh.conflictExport,
+			}, "kvnode conflict export --table carts --open", "kvnode conflict export -o carts.json --want"),
 		},
 	}, "kvnode conflict ls", "kvnode conflict show 3f2a")
+}
+
+// journalFlags choose conflicts.
+func journalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "table", Usage: "only those of this `TABLE`"},
+		&cli.BoolFlag{Name: "open", Usage: "only those whose key still has these versions"},
+		&cli.IntFlag{Name: "limit", Usage: "at most `N`, the newest (default: all)"},
+	}
+}
+
+func chosenConflicts(ctx context.Context, c *cli.Context, client *rest.Client) ([]rest.Conflict, error) {
+	opts := []rest.JournalOption{kvnode.OfTable(c.String("table")), kvnode.AtMost(c.Int("limit"))}
+	if c.Bool("open") {
+		opts = append(opts, kvnode.OnlyOpen())
+	}
+	conflicts, err := client.Conflicts(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("list conflicts: %w", err)
+	}
+	return conflicts, nil
 }
 
 func (sh *shell) conflictList(c *cli.Context) error {
@@ -32,12 +76,9 @@ func (sh *shell) conflictList(c *cli.Context) error {
 		return err
 	}
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
-		conflicts, err := client.Conflicts(ctx)
+		conflicts, err := chosenConflicts(ctx, c, client)
 		if err != nil {
-			return fmt.Errorf("list conflicts: %w", err)
-		}
-		if c.Bool("open") {
-			conflicts = slices.DeleteFunc(conflicts, func(f rest.Conflict) bool { return !f.Open })
+			return err
 		}
 		values := make([]rest.ConflictJSON, len(conflicts))
 		for i, conflict := range conflicts {
@@ -83,6 +124,9 @@ func fillConflict(w *grid, f rest.Conflict) {
 	w.fact("module", f.SHA256)
 	if f.Fuel > 0 {
 		w.row("fuel", f.Fuel)
+	}
+	if f.Took > 0 {
+		w.row("took", f.Took)
 	}
 	w.fact("merger", f.Merger)
 	w.fact("restarted", f.Restarted)

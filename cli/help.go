@@ -53,6 +53,8 @@ func nextStep(err error) string {
 		return "see 'kvnode match --help'; a backslash quotes the next character"
 	case "bad_module":
 		return "a handler is a WebAssembly module that exports what docs/ describes; build it with the SDK"
+	case "not_open":
+		return "see what the key has now with 'kvnode get TABLE KEY --siblings'"
 	case "conflict":
 		return "read the key again with 'kvnode get TABLE KEY --output json' and write with its context"
 	case "too_many_siblings":

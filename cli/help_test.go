@@ -22,7 +22,7 @@ import (
 func commands() []string {
 	return []string{
 		"", "start", "table", "table create", "table ls", "table info", "table clear", "table drop", "put", "get", "del", "match", "watch",
-		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "torture", "cluster", "cluster members", "cluster forget",
+		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "conflict resolve", "conflict settle", "conflict export", "torture", "cluster", "cluster members", "cluster forget",
 		"cluster status", "version",
 	}
 }
@@ -94,7 +94,11 @@ func filled(t *testing.T) string {
 	}
 	store.AddMember(engine.Member{Name: "b"})
 	store.AddMember(engine.Member{Name: "c"})
-	store.AddConflict(engine.Conflict{ID: "3f2a0011", State: engine.Kept})
+	for _, id := range []string{"3f2a0011", "7b100022"} {
+		store.AddConflict(engine.Conflict{
+			ID: id, State: engine.Kept, Open: true, Versions: []engine.Version{{Value: []byte("1"), Stamp: 1}, {Value: []byte("2"), Stamp: 2}},
+		})
+	}
 	server, err := rest.NewServer(rest.Config{Store: store})
 	require.NoError(t, err)
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -64,7 +64,7 @@ func (sh *shell) pluginInstall(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	module, err := sh.readModule(c.Context, args[1])
+	module, err := sh.readFile(c.Context, args[1])
 	if err != nil {
 		return fmt.Errorf("read the module: %w", err)
 	}
@@ -107,7 +107,8 @@ func (sh *shell) readCheck(file, moduleFile string, module []byte) ([]byte, erro
 	return check, nil
 }
 
-func (sh *shell) readModule(ctx context.Context, file string) ([]byte, error) {
+// readFile reads a file, stdin for "-".
+func (sh *shell) readFile(ctx context.Context, file string) ([]byte, error) {
 	if file == "-" {
 		return io.ReadAll(interruptible(ctx, sh.stdin))
 	}

@@ -50,6 +50,11 @@ func fillPlugin(w *grid, p rest.PluginInfo) {
 	w.row("memory", orDefault(p.Limits.MemoryBytes))
 	w.row("fuel", orDefault(p.Limits.Fuel))
 	w.row("output", orDefault(p.Limits.OutputBytes))
+	if r := p.Runs; r != nil {
+		w.row("runs", fmt.Sprintf("%d here: %d values, %d deletes, %d keeps, %d errors, %d traps, %d failures of the node",
+			r.Runs, r.Values, r.Deletes, r.Keeps, r.Errors, r.Traps, r.Failures))
+		w.row("used", fmt.Sprintf("%d fuel, %s", r.Fuel, r.Took))
+	}
 	w.row("check", checkOf(p))
 	for _, line := range checkLines(p.Check) {
 		w.row("  "+line[0], line[1])

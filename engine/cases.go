@@ -200,11 +200,12 @@ func (c *Core) consider(id caseID) {
 		c.trapped(job, "the table's policy restarts the merging node", true)
 	case !have:
 	default:
-		c.judge(job)
+		c.judgeAsMerger(job)
 	}
 }
 
-func (c *Core) judge(job Job) {
+// judgeAsMerger lets this node, the merger, judge a conflict, unless that is done or under way.
+func (c *Core) judgeAsMerger(job Job) {
 	if _, done := job.t.views.get(job.key, job.siblings, job.record); done {
 		return
 	}

@@ -203,7 +203,7 @@ func (e *Engine) check(what string, err error) {
 }
 
 func (e *Engine) judge(job Job) {
-	v, err := e.core.judges.run(e.ctx, job)
+	v, err := e.core.judge(e.ctx, job)
 	if err == nil {
 		e.core.journal.note(e.core.verdictEntry(job, v))
 	}

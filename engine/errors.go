@@ -18,6 +18,7 @@ var (
 	ErrBadModule     = errors.New("bad module")
 	// ErrModuleTooLarge is an ErrBadModule.
 	ErrModuleTooLarge = fmt.Errorf("%w: a module has at most 16 MiB; strip it of debug information, or leave libraries out", ErrBadModule)
+	ErrBadResolution  = errors.New("bad resolution: give exactly one of a value, the number of a version, or delete")
 	// ErrBadCheck is about the report that comes with a module.
 	ErrBadCheck      = errors.New("bad check report: give the one that 'kvnode plugin check' has written for this very module, at most 16 KiB of JSON")
 	ErrBadPluginName = errors.New("bad plugin name: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit")
@@ -42,6 +43,8 @@ var (
 var (
 	// ErrConflict refuses a conditional write: the key has versions that the given context has not seen.
 	ErrConflict = replica.ErrConflict
+	// ErrNotOpen refuses to resolve a conflict that is over: the key has other versions by now.
+	ErrNotOpen = errors.New("the key has other versions by now than this conflict: 'kvnode conflict ls --open' lists what is open")
 	// ErrTooManySiblings refuses a write that would only add to a key that has too many siblings already.
 	ErrTooManySiblings = replica.ErrTooManySiblings
 )

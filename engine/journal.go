@@ -58,7 +58,7 @@ func (entry *Conflict) add(c Conflict) {
 		entry.Versions = c.Versions
 	}
 	if c.State != "" {
-		entry.State, entry.Verdict, entry.Value, entry.Reason, entry.Fuel = c.State, c.Verdict, c.Value, c.Reason, c.Fuel
+		entry.State, entry.Verdict, entry.Value, entry.Reason, entry.Fuel, entry.Took = c.State, c.Verdict, c.Value, c.Reason, c.Fuel, c.Took
 		entry.Plugin, entry.SHA256 = c.Plugin, c.SHA256
 	}
 }

@@ -41,7 +41,7 @@ func (c *Core) job(t *table, key string, versions []replica.Version) (job Job, h
 
 // run judges in the caller's goroutine. What has to reach the step comes back too: a trap at a reader quarantines without a restart.
 func (c *Core) run(ctx context.Context, job Job) (view, *judged) {
-	v, err := c.judges.run(ctx, job)
+	v, err := c.judge(ctx, job)
 	if trap, ok := asTrap(err); ok {
 		return latest(job.versions, Quarantined, trap.Reason), &judged{job: job, err: err, reader: true}
 	}
@@ -52,11 +52,20 @@ func (c *Core) run(ctx context.Context, job Job) (view, *judged) {
 	return v, nil
 }
 
+// judge runs a handler, in the caller's goroutine, and counts what came of it.
+func (c *Core) judge(ctx context.Context, job Job) (view, error) {
+	begin := c.cfg.Now()
+	v, err := c.judges.run(ctx, job)
+	v.took = c.cfg.Now().Sub(begin)
+	c.space.runs.add(job.handler.SHA256, runOf(v, err))
+	return v, err
+}
+
 // verdictEntry is what the journal keeps of a verdict.
 func (c *Core) verdictEntry(job Job, v view) Conflict {
 	return Conflict{
 		ID: job.conflict(), Table: job.t.name, Key: job.key, Versions: publicVersions(job.versions), State: v.state, Verdict: v.verdict,
-		Value: v.value, Reason: v.reason, Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Fuel: v.fuel, Time: c.cfg.Now().UTC(),
+		Value: v.value, Reason: v.reason, Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Fuel: v.fuel, Took: v.took, Time: c.cfg.Now().UTC(),
 	}
 }
 

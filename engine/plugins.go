@@ -29,9 +29,11 @@ type PluginInfo struct {
 	Tables []string `json:"tables"`
 	// Checked counts what the module's check report says; nil without a report.
 	Checked *CheckSummary `json:"checked,omitempty"`
-	// Check is the whole report, Imports are the functions of the host that the module uses. Only Plugin fills them.
+	// Check is the whole report, Imports are the functions of the host that the module uses, Runs counts what came of it at this node. Only Plugin fills
+	// them.
 	Check   json.RawMessage `json:"check,omitempty"`
 	Imports []string        `json:"imports,omitempty"`
+	Runs    *RunStats       `json:"runs,omitempty"`
 }
 
 // CheckSummary counts the laws of a check report: those that a handler must hold and those that are merely good, and how many of each were held.
@@ -275,7 +277,8 @@ func (e *Engine) Plugin(ctx context.Context, plugin string) ([]PluginInfo, error
 	out := make([]PluginInfo, len(records))
 	for i, r := range records {
 		out[i] = s.pluginInfo(r)
-		out[i].Check, out[i].Imports = r.Check, r.Imports
+		ran := s.runs.of(r.SHA256)
+		out[i].Check, out[i].Imports, out[i].Runs = r.Check, r.Imports, &ran
 	}
 	return out, nil
 }

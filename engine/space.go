@@ -67,6 +67,7 @@ type space struct {
 
 	watches watchCounts
 	tallies tallies
+	runs    *runs
 	backlog *backlog
 
 	dirtyMu sync.Mutex
@@ -80,6 +81,7 @@ func newSpace(self clock.Actor) *space {
 		tables:    map[string]*table{},
 		facts:     newFacts(),
 		backlog:   newBacklog(),
+		runs:      newRuns(),
 	}
 	s.setRetired(nil)
 	return s

@@ -8,6 +8,8 @@ type Stats struct {
 	Tables []TableInfo
 	// Quarantines is the number of conflicts that must not be judged again by the handler that trapped on them.
 	Quarantines int
+	// Runs adds up what came of the runs of all modules.
+	Runs RunStats
 	// Watchers are open now; WatchersOverloaded have ended because they did not keep up.
 	Watchers           int
 	WatchersOverloaded uint64
@@ -38,7 +40,7 @@ func (e *Engine) Stats() Stats {
 	out := Stats{
 		Watchers: int(s.watches.open.Load()), WatchersOverloaded: s.watches.overloaded.Load(),
 		Unconfirmed: int(s.tallies.unconfirmed.Load()), Behind: int(s.tallies.behind.Load()),
-		Waiting: waiting, Refused: refused,
+		Waiting: waiting, Refused: refused, Runs: s.runs.all(),
 		RepairsByLog: s.tallies.byLog.Load(), RepairsByFull: s.tallies.byFull.Load(), RepairBytes: s.tallies.repaired.Load(),
 	}
 	for _, t := range s.sortedTables() {

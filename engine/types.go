@@ -202,6 +202,8 @@ type Conflict struct {
 	Plugin string `json:"plugin,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
 	Fuel   uint64 `json:"fuel,omitempty"`
+	// Took is how long the handler ran at the node that this one knows the verdict of.
+	Took time.Duration `json:"took_ns,omitempty"`
 	// Merger is the node that had to run the handler for it, as far as this node knows.
 	Merger string `json:"merger,omitempty"`
 	// Restarted is the node that restarted because of it.

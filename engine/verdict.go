@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/kvnode/kvnode/clock"
+import (
+	"time"
+
+	"github.com/kvnode/kvnode/clock"
+)
 
 // maxToldValue bounds the values that verdicts carry; a larger one is computed where it is asked for.
 const maxToldValue = 64 << 10
@@ -12,7 +16,7 @@ func (c *Core) tellVerdict(job Job, v view) {
 	}
 	f := verdictFrame{
 		ID: job.conflict(), Table: job.t.name, Key: []byte(job.key), Merger: c.cfg.Name, State: v.state, Verdict: v.verdict, Reason: v.reason,
-		Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Fuel: v.fuel,
+		Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Fuel: v.fuel, Took: uint64(v.took),
 	}
 	if len(v.value) <= maxToldValue {
 		f.Value = v.value
@@ -24,7 +28,7 @@ func (c *Core) tellVerdict(job Job, v view) {
 func (c *Core) onVerdict(_ clock.Actor, f verdictFrame) error {
 	c.journal.note(Conflict{
 		ID: f.ID, Table: f.Table, Key: string(f.Key), Merger: f.Merger, State: f.State, Verdict: f.Verdict, Value: f.Value, Reason: f.Reason,
-		Plugin: f.Plugin, SHA256: f.SHA256, Fuel: f.Fuel, Time: c.now.UTC(),
+		Plugin: f.Plugin, SHA256: f.SHA256, Fuel: f.Fuel, Took: time.Duration(f.Took), Time: c.now.UTC(),
 	})
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/kvnode/kvnode/engine/replica"
 )
@@ -18,6 +19,7 @@ type view struct {
 	// verdict and fuel are for the journal; verdict is empty when nothing ran.
 	verdict string
 	fuel    uint64
+	took    time.Duration
 }
 
 // latest shows the newest version, in the state that says why.

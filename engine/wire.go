@@ -163,6 +163,7 @@ type verdictFrame struct {
 	Plugin  string
 	SHA256  string
 	Fuel    uint64
+	Took    uint64 // nanoseconds
 }
 
 // chunkFrame answers a pull.

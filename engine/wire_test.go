@@ -45,7 +45,7 @@ func goldenFrames() []struct {
 		{"pull", framePull, pullFrame{ID: id, Xfer: 9, Step: 10, Full: true, Clock: []byte("clock"), Question: []byte("question")}},
 		{"verdict", frameVerdict, verdictFrame{
 			ID: "0123456789ab", Table: "carts", Key: []byte{'k', 0xff}, Merger: "b", State: Resolved, Verdict: "value", Value: []byte("v"), Plugin: "carts",
-			SHA256: "ab", Fuel: 9,
+			SHA256: "ab", Fuel: 9, Took: 10,
 		}},
 		{"closing", frameClosing, closingFrame{Round: 3, Actors: []closingActor{{Actor: one, Digest: 4}, {Actor: two, Retire: true}}}},
 		{"closing reply", frameClosingReply, closingReplyFrame{Round: 3, Agreed: []bool{true, false}}},

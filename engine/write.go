@@ -47,15 +47,19 @@ func (e *Engine) write(ctx context.Context, name string, ws []replica.Write, o W
 	if err != nil {
 		return Written{}, err
 	}
-	level := orDefault(o.Ack, t.options.Ack)
-	if err := e.core.reachable(t, level); err != nil {
-		return Written{}, err
-	}
 	if o.Context != "" {
 		if ws[0].Context, err = e.core.readToken(t, ws[0].Key, o.Context); err != nil {
 			return Written{}, err
 		}
 		ws[0].IfCovered = o.Unchanged
+	}
+	return e.writeTo(ctx, t, ws, orDefault(o.Ack, t.options.Ack))
+}
+
+// writeTo applies writes and waits for their acknowledgements.
+func (e *Engine) writeTo(ctx context.Context, t *table, ws []replica.Write, level AckLevel) (Written, error) {
+	if err := e.core.reachable(t, level); err != nil {
+		return Written{}, err
 	}
 	done, err := e.applyBounded(ctx, t, ws)
 	if err != nil {

@@ -45,32 +45,6 @@ func (c *Client) Table(ctx context.Context, name string) (engine.TableInfo, erro
 	return info, err
 }
 
-// Conflicts lists the node's journal of conflicts.
-func (c *Client) Conflicts(ctx context.Context) ([]engine.Conflict, error) {
-	var body ConflictsJSON
-	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/conflicts"}, &body); err != nil {
-		return nil, err
-	}
-	conflicts := make([]engine.Conflict, len(body.Conflicts))
-	for i, j := range body.Conflicts {
-		conflict, err := j.Conflict()
-		if err != nil {
-			return nil, err
-		}
-		conflicts[i] = conflict
-	}
-	return conflicts, nil
-}
-
-// Conflict finds a conflict by its id or the beginning of it.
-func (c *Client) Conflict(ctx context.Context, id string) (engine.Conflict, error) {
-	var body ConflictJSON
-	if _, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/conflicts/" + url.PathEscape(id)}, &body); err != nil {
-		return engine.Conflict{}, err
-	}
-	return body.Conflict()
-}
-
 // Members lists the nodes that the asked one knows.
 func (c *Client) Members(ctx context.Context) ([]engine.Member, error) {
 	var body MembersJSON

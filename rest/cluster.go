@@ -6,11 +6,6 @@ import (
 	"github.com/kvnode/kvnode/engine"
 )
 
-// ConflictsJSON is the journal of conflicts.
-type ConflictsJSON struct {
-	Conflicts []ConflictJSON `json:"conflicts"`
-}
-
 // MembersJSON is the list of known nodes.
 type MembersJSON struct {
 	Members []engine.Member `json:"members"`
@@ -19,26 +14,6 @@ type MembersJSON struct {
 // HealthJSON is the answer of the health checks.
 type HealthJSON struct {
 	Status string `json:"status"`
-}
-
-func (s *Server) listConflicts(w *tracked, r *http.Request) error {
-	conflicts, err := s.store.Conflicts(r.Context())
-	if err != nil {
-		return err
-	}
-	body := ConflictsJSON{Conflicts: make([]ConflictJSON, len(conflicts))}
-	for i, c := range conflicts {
-		body.Conflicts[i] = NewConflictJSON(c)
-	}
-	return writeJSON(w, body)
-}
-
-func (s *Server) getConflict(w *tracked, r *http.Request) error {
-	conflict, err := s.store.Conflict(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	return writeJSON(w, NewConflictJSON(conflict))
 }
 
 func (s *Server) members(w *tracked, r *http.Request) error {

@@ -63,6 +63,7 @@ func Problems() []Problem {
 		{engine.ErrModuleTooLarge, "module_too_large", http.StatusRequestEntityTooLarge, ExitUsage},
 		{engine.ErrBadModule, "bad_module", http.StatusUnprocessableEntity, ExitUsage},
 		{engine.ErrBadPluginName, "bad_plugin_name", http.StatusBadRequest, ExitUsage},
+		{engine.ErrBadResolution, "bad_resolution", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadCheck, "bad_check", http.StatusUnprocessableEntity, ExitUsage},
 
 		{engine.ErrNotFound, "not_found", http.StatusNotFound, ExitNotFound},
@@ -76,6 +77,7 @@ func Problems() []Problem {
 		{engine.ErrMemberConnected, "member_connected", http.StatusConflict, ExitConflict},
 
 		{engine.ErrConflict, "conflict", http.StatusPreconditionFailed, ExitConflict},
+		{engine.ErrNotOpen, "not_open", http.StatusConflict, ExitConflict},
 		{engine.ErrTooManySiblings, "too_many_siblings", http.StatusConflict, ExitConflict},
 
 		{engine.ErrNotAcknowledged, "not_acknowledged", http.StatusGatewayTimeout, ExitUnavailable},

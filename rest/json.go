@@ -88,6 +88,7 @@ type ConflictJSON struct {
 	Plugin    string        `json:"plugin,omitempty"`
 	SHA256    string        `json:"sha256,omitempty"`
 	Fuel      uint64        `json:"fuel,omitempty"`
+	Took      time.Duration `json:"took_ns,omitempty"`
 	Merger    string        `json:"merger,omitempty"`
 	Restarted string        `json:"restarted,omitempty"`
 	Time      time.Time     `json:"time"`
@@ -187,7 +188,7 @@ func (j WrittenJSON) Written() (engine.Written, error) {
 func NewConflictJSON(c engine.Conflict) ConflictJSON {
 	return ConflictJSON{
 		ID: c.ID, Table: c.Table, KeyJSON: newKeyJSON(c.Key), ValueJSON: newValueJSON(c.Value), Versions: newVersionsJSON(c.Versions),
-		State: c.State, Verdict: c.Verdict, Reason: c.Reason, Plugin: c.Plugin, SHA256: c.SHA256, Fuel: c.Fuel, Merger: c.Merger,
+		State: c.State, Verdict: c.Verdict, Reason: c.Reason, Plugin: c.Plugin, SHA256: c.SHA256, Fuel: c.Fuel, Took: c.Took, Merger: c.Merger,
 		Restarted: c.Restarted, Time: c.Time, Open: c.Open,
 	}
 }
@@ -208,7 +209,7 @@ func (j ConflictJSON) Conflict() (engine.Conflict, error) {
 	}
 	return engine.Conflict{
 		ID: j.ID, Table: j.Table, Key: key, Value: value, Versions: siblings, State: j.State, Verdict: j.Verdict, Reason: j.Reason,
-		Plugin: j.Plugin, SHA256: j.SHA256, Fuel: j.Fuel, Merger: j.Merger, Restarted: j.Restarted, Time: j.Time, Open: j.Open,
+		Plugin: j.Plugin, SHA256: j.SHA256, Fuel: j.Fuel, Took: j.Took, Merger: j.Merger, Restarted: j.Restarted, Time: j.Time, Open: j.Open,
 	}, nil
 }
 

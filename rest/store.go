@@ -54,7 +54,11 @@ type Store interface {
 	// Disable lets nobody judge the table's conflicts.
 	Disable(ctx context.Context, table string) (engine.Handler, error)
 
-	Conflicts(ctx context.Context) ([]engine.Conflict, error)
+	Conflicts(ctx context.Context, opts ...engine.JournalOption) ([]engine.Conflict, error)
 	// Conflict finds one by its id or the beginning of it.
 	Conflict(ctx context.Context, id string) (engine.Conflict, error)
+	// Resolve ends one by hand.
+	Resolve(ctx context.Context, id string, r engine.Resolution) (engine.Written, error)
+	// Settle writes what readers see of keys with conflicts; of all without keys.
+	Settle(ctx context.Context, table string, keys ...string) (engine.Settlement, error)
 }

@@ -34,6 +34,10 @@ type (
 	PluginInfo = engine.PluginInfo
 	// Conflict is an engine.Conflict.
 	Conflict = engine.Conflict
+	// JournalOption is an engine.JournalOption.
+	JournalOption = engine.JournalOption
+	// Resolution is an engine.Resolution.
+	Resolution = engine.Resolution
 	// Member is an engine.Member.
 	Member = engine.Member
 	// Status is an engine.Status.

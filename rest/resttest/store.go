@@ -77,13 +77,6 @@ func (s *Store) Fail(err error) {
 	s.failure = err
 }
 
-// AddConflict puts a conflict into the journal.
-func (s *Store) AddConflict(c engine.Conflict) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conflicts = append(s.conflicts, c)
-}
-
 // Ready implements rest.Store.
 func (s *Store) Ready() bool {
 	s.mu.Lock()
@@ -287,31 +280,6 @@ func (s *Store) Table(ctx context.Context, name string) (engine.TableInfo, error
 		return engine.TableInfo{}, engine.ErrNoTable
 	}
 	return t.describe(), nil
-}
-
-// Conflicts implements rest.Store.
-func (s *Store) Conflicts(ctx context.Context) ([]engine.Conflict, error) {
-	leave, err := s.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	return slices.Clone(s.conflicts), nil
-}
-
-// Conflict implements rest.Store.
-func (s *Store) Conflict(ctx context.Context, id string) (engine.Conflict, error) {
-	leave, err := s.enter(ctx)
-	if err != nil {
-		return engine.Conflict{}, err
-	}
-	defer leave()
-	for _, c := range s.conflicts {
-		if id != "" && strings.HasPrefix(c.ID, id) {
-			return c, nil
-		}
-	}
-	return engine.Conflict{}, engine.ErrNoConflict
 }
 
 // self is the one node's actor.

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvnode/kvnode/rest"
+)
+
+func (sh *shell) conflictResolve(c *cli.Context) error {
+	args, err := operands(c, "ID")
+	if err != nil {
+		return err
+	}
+	r, err := sh.resolution(c)
+	if err != nil {
+		return err
+	}
+	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
+		written, err := client.Resolve(ctx, args[0], r)
+		if err != nil {
+			return fmt.Errorf("resolve conflict %s: %w", quoted(args[0]), err)
+		}
+		keys := []string{written.Previous[0].Key}
+		return sh.show(c, rest.NewWrittenJSON(keys, written, true), func(w *grid) {
+			w.row("key", cell(keys[0]))
+			w.row("replaced", fmt.Sprintf("%d versions", len(written.Previous[0].Siblings)))
+			w.row("acked", written.Acked)
+		})
+	})
+}
+
+// resolution is what the flags say, exactly one of them.
+func (sh *shell) resolution(c *cli.Context) (rest.Resolution, error) {
+	given := 0
+	for _, name := range []string{"value", "file", "pick", "delete"} {
+		if c.IsSet(name) {
+			given++
+		}
+	}
+	r := rest.Resolution{Pick: c.Int("pick"), Delete: c.Bool("delete")}
+	switch {
+	case given != 1 || c.IsSet("delete") && !r.Delete:
+		return r, usagef("give exactly one of --value, --file, --pick and --delete")
+	case c.IsSet("pick") && r.Pick == 0:
+		return r, usagef("--pick counts the versions from 1")
+	case c.IsSet("value"):
+		r.Value = []byte(c.String("value"))
+	case c.IsSet("file"):
+		value, err := sh.readFile(c.Context, c.String("file"))
+		if err != nil {
+			return r, fmt.Errorf("read the value: %w", err)
+		}
+		r.Value = append([]byte{}, value...) // an empty value is one
+	}
+	return r, nil
+}
+
+func (sh *shell) conflictSettle(c *cli.Context) error {
+	args, err := operands(c, "TABLE [KEY]")
+	if err != nil {
+		return err
+	}
+	var keys []string
+	if c.NArg() > 1 {
+		keys = args[1:]
+	}
+	if c.Bool("all") == (len(keys) > 0) {
+		return usagef("give either a key or --all")
+	}
+	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
+		s, err := client.Settle(ctx, args[0], keys...)
+		if err != nil {
+			return fmt.Errorf("settle conflicts of %s: %w", quoted(args[0]), err)
+		}
+		return sh.show(c, s, func(w *grid) {
+			w.row("settled", s.Settled)
+			for _, left := range []struct {
+				what string
+				n    int
+			}{
+				{"kept", s.Kept},
+				{"failed", s.Failed},
+				{"quarantined", s.Quarantined},
+				{"unavailable", s.Unavailable},
+				{"no conflict", s.Single},
+				{"changed meanwhile", s.Changed},
+			} {
+				if left.n > 0 {
+					w.row(left.what, left.n)
+				}
+			}
+		})
+	})
+}

@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kvnode/kvnode/engine/replica"
+)
+
+// JournalOption chooses among the entries of the journal.
+type JournalOption func(*JournalOptions)
+
+// JournalOptions are what the options of one listing say together.
+type JournalOptions struct {
+	// Table is the only table, empty for all. Open leaves out what is over.
+	Table string
+	Open  bool
+	// Limit bounds the number of entries, 0 for none.
+	Limit int
+}
+
+// OfTable chooses the conflicts of one table.
+func OfTable(name string) JournalOption { return func(o *JournalOptions) { o.Table = name } }
+
+// OnlyOpen chooses the conflicts whose keys still have exactly these siblings.
+func OnlyOpen() JournalOption { return func(o *JournalOptions) { o.Open = true } }
+
+// AtMost chooses the newest n; 0 is no bound.
+func AtMost(n int) JournalOption { return func(o *JournalOptions) { o.Limit = n } }
+
+// GatherJournalOptions applies options, the later ones over the earlier ones.
+func GatherJournalOptions(opts ...JournalOption) JournalOptions {
+	var o JournalOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// Inputs are the versions that a handler is given of the conflict: those whose bytes are not a later one's too. They share the entry's bytes.
+func (entry Conflict) Inputs() []Version {
+	var out []Version
+	for i, v := range entry.Versions {
+		if !slices.ContainsFunc(entry.Versions[i+1:], func(later Version) bool { return bytes.Equal(later.Value, v.Value) }) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Conflicts lists the journal, newest first: the conflicts that this node has seen, with the verdicts that it knows of.
+func (e *Engine) Conflicts(_ context.Context, opts ...JournalOption) ([]Conflict, error) {
+	o := GatherJournalOptions(opts...)
+	out := []Conflict{}
+	for _, entry := range e.core.journal.list() {
+		if o.Limit > 0 && len(out) == o.Limit {
+			break
+		}
+		if o.Table != "" && entry.Table != o.Table {
+			continue
+		}
+		if e.core.renew(&entry); entry.Open || !o.Open {
+			out = append(out, entry)
+		}
+	}
+	return out, nil
+}
+
+// renew fills in what is so now: whether the siblings are still there, and who merges them.
+func (c *Core) renew(entry *Conflict) {
+	entry.State = orDefault(entry.State, Pending)
+	t, err := c.space.table(entry.Table)
+	if err != nil {
+		entry.settle()
+		return
+	}
+	versions := t.siblings(entry.Key)
+	entry.Open = len(versions) > 1 && conflictID(t.name, t.epoch, entry.Key, siblingsHash(versions)) == entry.ID
+	if !entry.Open {
+		entry.settle()
+		return
+	}
+	if len(entry.Versions) == 0 {
+		entry.Versions = publicVersions(versions)
+	}
+	c.renewState(t, entry, versions)
+}
+
+// settle says of a conflict that is over that nothing is pending any more.
+func (entry *Conflict) settle() {
+	if entry.State == Pending {
+		entry.State = Settled
+	}
+}
+
+// renewState brings an open entry in line with the handler that is in force now, without running it.
+func (c *Core) renewState(t *table, entry *Conflict, versions []replica.Version) {
+	job, have := c.job(t, entry.Key, versions)
+	_, quarantined := c.space.quarantined(job)
+	switch {
+	case !have:
+		v := policyView(job.versions, t.options.Unresolved)
+		entry.State, entry.Verdict, entry.Value = v.state, "policy", v.value
+	case job.handler.Disabled:
+		entry.State, entry.Reason = Quarantined, job.handler.whyDisabled()
+	case entry.State == Quarantined && !quarantined, entry.SHA256 != "" && entry.SHA256 != job.handler.SHA256:
+		entry.State, entry.Verdict, entry.Reason, entry.Value = Pending, "", "", nil // another handler is in force
+	}
+}
+
+// Conflict shows one conflict, by ID or an unambiguous beginning of it. An open one is judged here and now, as a reader would see it.
+func (e *Engine) Conflict(ctx context.Context, id string) (Conflict, error) {
+	entry, err := e.core.findConflict(id)
+	if err != nil {
+		return Conflict{}, err
+	}
+	e.core.renew(&entry)
+	if entry.Open {
+		e.judgeNow(ctx, &entry)
+	}
+	return entry, nil
+}
+
+// findConflict finds an entry of the journal.
+func (c *Core) findConflict(id string) (Conflict, error) {
+	found := c.journal.list()
+	found = slices.DeleteFunc(found, func(entry Conflict) bool { return id == "" || !strings.HasPrefix(entry.ID, id) })
+	switch len(found) {
+	case 0:
+		return Conflict{}, fmt.Errorf("%w (asked for %.40q; 'kvnode conflict ls' lists them)", ErrNoConflict, id)
+	case 1:
+		return found[0], nil
+	}
+	return Conflict{}, fmt.Errorf("%w: %d begin with %.40q, give more of it", ErrNoConflict, len(found), id)
+}
+
+// judgeNow adds what a reader sees of an open conflict to its entry.
+func (e *Engine) judgeNow(ctx context.Context, entry *Conflict) {
+	t, err := e.core.space.table(entry.Table)
+	if err != nil {
+		return
+	}
+	seen := e.read(ctx, t, entry.Key)
+	entry.State, entry.Value, entry.Reason = seen.State, seen.Value, seen.Reason
+	if seen.Deleted {
+		entry.Verdict = string(VerdictDelete)
+	}
+}
