@@ -9,25 +9,6 @@ if [ "${1-}" = -o ]; then
 	shift 2
 fi
 
-go_module() { # source, module
-	(cd "$(dirname "$1")" && GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -buildvcs=false -ldflags="-s -w" -o "$2" .)
-}
-
-wat_module() { wat2wasm "$1" -o "$2"; }
-
-# builder SOURCE prints the command that makes a module of it.
-builder() {
-	case $1 in
-	*.c | *.cpp) echo ../sdk/c/build.sh ;;
-	*.rs) echo ../sdk/rust/build.sh ;;
-	*.zig) echo ../sdk/zig/build.sh ;;
-	*.ts) echo ../sdk/assemblyscript/build.sh ;;
-	*.js) echo ../sdk/javascript/build.sh ;;
-	*.wat) echo wat_module ;;
-	*.go) echo go_module ;;
-	esac
-}
-
 # source_of NAME prints the first of the sources that an example can have.
 source_of() {
 	for source in "$1/$1".c "$1/$1".cpp "$1/src/lib.rs" "$1/$1".zig "$1/$1".ts "$1/$1".js "$1/$1".wat "$1/main.go"; do
@@ -60,6 +41,6 @@ for name; do
 	source=$(source_of "$name")
 	[ -n "$source" ] || { echo "build.sh: $name has no source that is known here" >&2; exit 1; }
 	echo "build $source"
-	$(builder "$source") "$source" "$work/$name.wasm"
+	../sdk/build.sh "$source" "$work/$name.wasm"
 	install_module "$work/$name.wasm" "$name"
 done
