@@ -27,4 +27,10 @@ func conforms(t *testing.T, probe []byte) {
 
 func TestTheCProbeConforms(t *testing.T) { conforms(t, readProbe(t, "c")) }
 
+func TestTheCPlusPlusProbeConforms(t *testing.T) { conforms(t, readProbe(t, "cpp")) }
+
+func TestTheRustProbeConforms(t *testing.T) { conforms(t, readProbe(t, "rust")) }
+
+func TestTheZigProbeConforms(t *testing.T) { conforms(t, readProbe(t, "zig")) }
+
 func TestTheAssemblyScriptProbeConforms(t *testing.T) { conforms(t, readProbe(t, "assemblyscript")) }

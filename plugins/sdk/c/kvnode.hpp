@@ -139,6 +139,14 @@ public:
 		return true;
 	}
 
+	// append appends n values; false, and none, when there is no room for all of them.
+	bool append(const T *values, uint32_t n) {
+		if (n > room_ - size_) return false;
+		if (n > 0) __builtin_memcpy(at_ + size_, values, n * sizeof(T));
+		size_ += n;
+		return true;
+	}
+
 	// sort orders the list by less, in place and in O(n log n) whatever is in it.
 	template <typename Less> void sort(Less less) {
 		for (uint32_t i = size_ / 2; i-- > 0;) sift(i, size_, less);
@@ -169,7 +177,7 @@ private:
 	uint32_t size_ = 0;
 };
 
-// Buffer collects a value of up to n bytes. What does not fit is left out, and full says so.
+// Buffer collects a value of up to n bytes. What does not fit as a whole is left out, and full says so.
 class Buffer {
 public:
 	explicit Buffer(uint32_t n) : bytes_(n) {}
@@ -177,7 +185,7 @@ public:
 	Bytes bytes() { return Bytes(bytes_.begin(), bytes_.size()); }
 
 	Buffer &operator<<(Bytes some) {
-		for (uint8_t c : some) full_ |= !bytes_.push(c);
+		full_ |= !bytes_.append(some.data, some.size);
 		return *this;
 	}
 

@@ -1,8 +1,6 @@
 // The probe of plugins/abitest, in C.
 #include "kvnode.h"
 
-__attribute__((import_module("kvnode"), import_name("log"))) void kv_log(int32_t level, const uint8_t *text, uint32_t len);
-
 // out is where a dump grows; there is room for it.
 static uint8_t *out;
 
@@ -51,8 +49,8 @@ static int32_t echo(struct kv_frame *f) {
 	number(f->seed);
 	text("\n");
 	for (uint32_t i = 0; i < f->n; i++) version("version ", &f->version[i]);
-	if (f->flags & 1)
-		version("base ", &f->version[f->n]);
+	if (kv_base(f))
+		version("base ", kv_base(f));
 	else
 		text("base none\n");
 	return kv_set(f, value, (uint32_t)(out - value));
@@ -89,7 +87,7 @@ int32_t kv_handle(struct kv_frame *f) {
 	if (is("set", f->key, n)) return kv_set(f, arg, arg_len);
 	if (is("grow", f->key, n)) return grow(f, decimal(arg, arg_len));
 	if (is("echo", f->key, n)) return echo(f);
-	if (is("log", f->key, n)) return kv_log(1, arg, arg_len), kv_keep(f);
+	if (is("log", f->key, n)) return kv_log(1, (const char *)arg, arg_len), kv_keep(f);
 	if (is("trap", f->key, n)) __builtin_trap();
 	if (!is("error", f->key, n)) return kv_fail(f, "unknown command");
 	return f->reply = arg, f->reply_len = arg_len, -1;
