@@ -93,6 +93,10 @@ modules: ## Rebuild the committed WebAssembly modules of the tests (needs wabt, 
 examples: ## Rebuild the committed example handlers (scripts/toolchains.sh installs what that needs).
 	plugins/examples/build.sh
 
+.PHONY: handlers
+handlers: ## Test SDKs and examples in all languages, and hold what is built from source against the committed modules.
+	scripts/handlers.sh
+
 .PHONY: ci
 ci: ## What CI runs, all of it (root, installs packages).
 	.ci/run
