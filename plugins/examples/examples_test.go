@@ -11,13 +11,13 @@ import (
 	"github.com/kvnode/kvnode/plugins/plugintest"
 )
 
-func load(t *testing.T, module []byte) *plugins.Module {
-	t.Helper()
+func load(tb testing.TB, module []byte) *plugins.Module {
+	tb.Helper()
 	h, err := plugins.NewHost(plugins.Config{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
-	m, err := h.Load(t.Context(), module, plugins.Limits{})
-	require.NoError(t, err)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, h.Close(context.Background())) })
+	m, err := h.Load(tb.Context(), module, plugins.Limits{})
+	require.NoError(tb, err)
 	return m
 }
 

@@ -32,6 +32,46 @@ func TestCommittedModulesDoWhatTheirFixturesExpect(t *testing.T) {
 	}
 }
 
+// TestSmallConflictsNeedNoNewInstance holds SDKs to a heap that is there from the beginning: a module whose memory has grown in a call needs a
+// new instance for the next one, which costs a hundred allocations and half a millisecond.
+func TestSmallConflictsNeedNoNewInstance(t *testing.T) {
+	files, err := filepath.Glob("*/fixtures.json")
+	require.NoError(t, err)
+	for _, file := range files {
+		cases, err := fixture.ReadFile(file)
+		require.NoError(t, err)
+		module, err := examples.Read(os.DirFS("."), filepath.Dir(file))
+		require.NoError(t, err)
+		m, in := load(t, module), cases[0].Input()
+		allocs := testing.AllocsPerRun(20, func() {
+			_, err := m.Resolve(t.Context(), in)
+			require.NoError(t, err)
+		})
+		require.Less(t, allocs, 20.0, file)
+	}
+}
+
+// BenchmarkFirstFixture is a call of each example on the first of its fixtures.
+func BenchmarkFirstFixture(b *testing.B) {
+	files, err := filepath.Glob("*/fixtures.json")
+	require.NoError(b, err)
+	for _, file := range files {
+		name := filepath.Dir(file)
+		b.Run(name, func(b *testing.B) {
+			cases, err := fixture.ReadFile(file)
+			require.NoError(b, err)
+			module, err := examples.Read(os.DirFS("."), name)
+			require.NoError(b, err)
+			m, in := load(b, module), cases[0].Input()
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := m.Resolve(b.Context(), in)
+				require.NoError(b, err)
+			}
+		})
+	}
+}
+
 func TestReadNamesWhatIsMissingOrBroken(t *testing.T) {
 	dir := t.TempDir()
 	_, err := examples.Read(os.DirFS(dir), "x")

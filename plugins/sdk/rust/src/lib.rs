@@ -21,6 +21,8 @@
 mod frame;
 #[cfg(target_arch = "wasm32")]
 mod guest;
+#[cfg(all(target_arch = "wasm32", feature = "std"))]
+mod heap;
 
 #[cfg(target_arch = "wasm32")]
 pub use guest::{alloc, log, serve};
