@@ -32,6 +32,9 @@ type Module struct {
 // Info returns what is known about the module.
 func (m *Module) Info() Info { return m.info }
 
+// Limits returns the limits that hold for the module, defaults filled.
+func (m *Module) Limits() Limits { return m.limits }
+
 // Resolve runs the handler on one conflict. ctx counts only while it waits for a free instance: a running call ends by
 // fuel alone, so that it ends the same way everywhere.
 //
