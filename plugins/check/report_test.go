@@ -1,0 +1,58 @@
+package check_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/plugins"
+	"github.com/kvnode/kvnode/plugins/check"
+	"github.com/kvnode/kvnode/plugins/fixture"
+)
+
+func reportOf(laws ...check.Law) check.Report { return check.Report{SHA256: "ab", Laws: laws} }
+
+func TestSummarySaysHowManyLawsHeldAndWhichDidNot(t *testing.T) {
+	held := check.Law{Name: "h", Needed: true, State: check.Held}
+	good := check.Law{Name: "g", State: check.Broken}
+	none := check.Law{Name: "n", Needed: true, State: check.NotApplicable}
+	bad := check.Law{Name: "b", Needed: true, State: check.Broken}
+	r := reportOf(held, none)
+	require.Equal(t, "ok: 1 of 1 needed laws held, 0 of 0 good ones", r.Summary())
+	r = reportOf(held, good, none)
+	require.True(t, r.OK())
+	require.Equal(t, "ok: 1 of 1 needed laws held, 0 of 1 good ones (broken: g)", r.Summary())
+	r = reportOf(held, good, bad)
+	require.False(t, r.OK())
+	require.Equal(t, "broken: 1 of 2 needed laws held, 0 of 1 good ones (broken: g, b)", r.Summary())
+}
+
+func TestFitDropsTheLargestCounterexamplesAndNothingElse(t *testing.T) {
+	small, large := counterexample(10), counterexample(100_000)
+	r := reportOf(check.Law{Name: "a", Counterexample: small, Problem: "p"}, check.Law{Name: "b", Counterexample: large, Problem: "q"})
+	fit := r.Fit(16 << 10)
+	require.Equal(t, []check.Law{{Name: "a", Counterexample: small, Problem: "p"}, {Name: "b", Problem: "q"}}, fit.Laws)
+	require.Equal(t, large, r.Laws[1].Counterexample, "the report itself stays")
+	require.Nil(t, r.Fit(0).Laws[0].Counterexample)
+	require.Equal(t, r, r.Fit(1<<20))
+}
+
+func counterexample(size int) *fixture.Case {
+	c := fixture.New("c", plugins.Input{Key: []byte{}, Versions: []plugins.Version{
+		{Value: []byte(strings.Repeat("x", size)), Time: 1, Origin: 1}, {Time: 2, Origin: 2, Deleted: true},
+	}})
+	return &c
+}
+
+func TestAReportSurvivesJSON(t *testing.T) {
+	plum := trapIf(anyVersion(func(v plugins.Version) bool { return strings.Contains(string(v.Value), "plum") }))
+	r := run(t, subject(plum), check.Config{Runs: 10})
+	raw, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.Less(t, len(raw), 16<<10)
+	var again check.Report
+	require.NoError(t, json.Unmarshal(raw, &again))
+	require.Equal(t, r, again)
+}

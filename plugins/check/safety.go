@@ -1,0 +1,181 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kvnode/kvnode/plugins"
+	"github.com/kvnode/kvnode/plugins/fixture"
+)
+
+// maxScaled is how large values may be at least without a trap, in bytes.
+const maxScaled = 64 << 10
+
+// numFresh is how many modules are loaded anew: a second for a large one.
+const numFresh = 3
+
+// maxInterpreted is how much fuel the interpreter may use in all: it takes some 50 times as long as compiled code.
+const maxInterpreted = 30_000_000
+
+// testDeterminism runs the conflict twice, and once where little was run before.
+func testDeterminism(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+	first, err := k.call(ctx, in)
+	if err != nil {
+		return "", false, err
+	}
+	again, err := k.call(ctx, in)
+	if err != nil {
+		return "", false, err
+	}
+	if problem := differ("first", first, "again", again); problem != "" {
+		return problem, true, nil
+	}
+	fresh, err := k.freshOne(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	other, err := k.callOn(ctx, fresh, in)
+	return differ("in a used instance", first, "in a fresh one", other), true, err
+}
+
+// freshOne returns one of the modules that have run little, each in its turn.
+func (k *checker) freshOne(ctx context.Context) (fixture.Resolver, error) {
+	if len(k.fresh) < numFresh {
+		r, err := k.subject.Fresh(ctx)
+		if err == nil {
+			k.fresh = append(k.fresh, r)
+		}
+		return r, err
+	}
+	return k.fresh[k.calls%numFresh], nil
+}
+
+// differ compares two outcomes of one conflict, and says what is different, or nothing.
+func differ(where string, a outcome, elsewhere string, b outcome) string {
+	switch {
+	case a.String() != b.String() || string(a.verdict.Value) != string(b.verdict.Value):
+		return fmt.Sprintf("%s %s, %s %s", where, a, elsewhere, b)
+	case a.verdict.Fuel != b.verdict.Fuel:
+		return fmt.Sprintf("%s %d units of fuel, %s %d", where, a.verdict.Fuel, elsewhere, b.verdict.Fuel)
+	default:
+		return ""
+	}
+}
+
+// testInterpreter runs the conflict compiled and interpreted, while there is fuel. A call that nests too deep says nothing: the
+// interpreter's own stack ends earlier.
+func testInterpreter(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+	if k.interpreted >= maxInterpreted {
+		return "", false, nil
+	}
+	compiled, err := k.call(ctx, in)
+	if err != nil || k.interpreted+compiled.verdict.Fuel > maxInterpreted {
+		return "", false, err
+	}
+	k.interpreted += compiled.verdict.Fuel
+	interpreted, err := k.callOn(ctx, k.subject.Interpreted, in)
+	if err != nil || strings.Contains(compiled.trap+interpreted.trap, "stack") {
+		return "", false, err
+	}
+	return differ("compiled", compiled, "interpreted", interpreted), true, nil
+}
+
+// testTraps wants any verdict. Running out of fuel is another law.
+func testTraps(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+	o, err := k.call(ctx, in)
+	if err != nil || o.trap == "" || o.exhausted {
+		return "", true, err
+	}
+	return o.trap, true, nil
+}
+
+// testTrapsUnlike wants what testTraps wants, of conflicts for which another one, that plain makes of it, does not trap. When that one
+// traps as well, it breaks the law of traps.
+func testTrapsUnlike(plain func(plugins.Input) plugins.Input) func(context.Context, *checker, plugins.Input) (string, bool, error) {
+	return func(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+		trap, applies, err := testTraps(ctx, k, in)
+		if trap == "" || err != nil {
+			return "", applies, err
+		}
+		without := plain(in)
+		other, _, err := testTraps(ctx, k, without)
+		if other == "" || err != nil {
+			return trap, true, err
+		}
+		k.noteTrap(without, other)
+		return "", false, nil
+	}
+}
+
+// withoutDeletes has empty values where in has deletes.
+func withoutDeletes(in plugins.Input) plugins.Input {
+	in.Versions = slices.Clone(in.Versions)
+	for i := range in.Versions {
+		in.Versions[i].Deleted = false
+	}
+	return in
+}
+
+func withoutBase(in plugins.Input) plugins.Input {
+	in.Base = nil
+	return in
+}
+
+// testFuel wants the call to end.
+func testFuel(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+	o, err := k.call(ctx, in)
+	if err != nil || !o.exhausted {
+		return "", true, err
+	}
+	return o.trap, true, nil
+}
+
+// testFixture holds a verdict against what the case of this conflict expects.
+func testFixture(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+	for i, c := range k.config.Fixtures {
+		if c.Want == nil || !sameInput(c.Input(), in) {
+			continue
+		}
+		results, err := fixture.Run(ctx, k.subject.Reused, k.config.Fixtures[i:i+1])
+		if err != nil {
+			return "", false, err
+		}
+		if r := results[0]; !r.Passed {
+			return fmt.Sprintf("%s: %s%s", c.Label(i), r.Trap, r.Difference), true, nil
+		}
+		return "", true, nil
+	}
+	return "", false, nil
+}
+
+// sameInput says whether both are one conflict of one case: they share its versions.
+func sameInput(a, b plugins.Input) bool {
+	return &a.Versions[0] == &b.Versions[0]
+}
+
+// scaled is what a conflict of two large values took, or how it trapped.
+type scaled struct {
+	bytes int
+	fuel  uint64
+	trap  string
+}
+
+// testScale wants two values of up to maxScaled not to trap, and finds out what becomes of larger ones. Its calls do not count among
+// the others.
+func testScale(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+	if n := len(k.scale); n > 0 && k.scale[n-1].trap != "" {
+		return "", false, nil
+	}
+	o, err := k.callOn(ctx, k.subject.Reused, in)
+	if err != nil {
+		return "", false, err
+	}
+	size := min(len(in.Versions[0].Value), len(in.Versions[1].Value))
+	k.scale = append(k.scale, scaled{bytes: size, fuel: o.verdict.Fuel, trap: o.trap})
+	if o.trap != "" && size < 2*maxScaled {
+		return fmt.Sprintf("two values of %d KiB: %s", size>>10, o.trap), true, nil
+	}
+	return "", true, nil
+}
