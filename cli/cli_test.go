@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script. Besides testscript's own commands a script has:
 //
+//	$EXAMPLES, $MODULES          the folders of the examples and of the modules for tests
 //	fakenode                     serve an in-memory store, and ask it from now on
 //	node NAME [JOIN-NAME]        run a real node, joined to a former one, and ask it from now on
 //	ask NAME                     ask that node from now on; $ROUTE is its route address
@@ -55,6 +56,13 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
+			for name, dir := range map[string]string{"EXAMPLES": "../plugins/examples", "MODULES": "../testdata/modules"} {
+				path, err := filepath.Abs(filepath.FromSlash(dir))
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, path)
+			}
 			env.Values[houseKey{}] = &house{addrs: map[string]string{}, routes: map[string]string{}}
 			return nil
 		},

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/kvnode/kvnode"
+	"github.com/kvnode/kvnode/plugins"
 	"github.com/kvnode/kvnode/rest"
 )
 
@@ -31,6 +32,9 @@ func exampleLines(lines ...string) string {
 	return b.String()
 }
 
+// badModule is what to do about a module that no node takes.
+const badModule = "a handler is a WebAssembly module that exports what docs/ describes; build it with the SDK"
+
 // nextStep says what to do about an error whose own text does not say it already.
 func nextStep(err error) string {
 	switch {
@@ -38,6 +42,9 @@ func nextStep(err error) string {
 		return ""
 	case errors.Is(err, kvnode.ErrExitOnTrap):
 		return "start it again with the same --name, or let a supervisor do so"
+	}
+	if errors.Is(err, plugins.ErrModule) {
+		return badModule
 	}
 	if _, ok := errors.AsType[*noTableError](err); ok {
 		return "list the tables with 'kvnode table ls'"
@@ -52,7 +59,7 @@ func nextStep(err error) string {
 	case "bad_pattern":
 		return "see 'kvnode match --help'; a backslash quotes the next character"
 	case "bad_module":
-		return "a handler is a WebAssembly module that exports what docs/ describes; build it with the SDK"
+		return badModule
 	case "not_open":
 		return "see what the key has now with 'kvnode get TABLE KEY --siblings'"
 	case "conflict":

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kvnode/kvnode/cli"
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/plugins/examples"
 	"github.com/kvnode/kvnode/rest"
 	"github.com/kvnode/kvnode/rest/resttest"
 )
@@ -24,6 +25,7 @@ func commands() []string {
 		"", "start", "table", "table create", "table ls", "table info", "table clear", "table drop", "put", "get", "del", "match", "watch",
 		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "conflict resolve", "conflict settle", "conflict export", "torture", "cluster", "cluster members", "cluster forget",
 		"cluster status", "version",
+		"plugin test", "plugin check",
 	}
 }
 
@@ -31,7 +33,10 @@ func TestTheHelpOfEveryCommandEndsInTwoWorkingExamples(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "carts.jsonl"), []byte(`{"key":"k","value":"v"}`), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "carts.wasm"), []byte("\x00asm"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "carts.wasm"), examples.Union(), 0o600))
+	for _, name := range []string{"carts.json", "fixtures.json"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(`{"key":"k","versions":[{"value":"a"},{"value":"b"}]}`), 0o600))
+	}
 	for _, command := range commands() {
 		t.Run("kvnode "+command, func(t *testing.T) {
 			t.Parallel()

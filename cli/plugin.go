@@ -24,6 +24,8 @@ func (sh *shell) pluginCommand() *cli.Command {
 		Name:  "plugin",
 		Usage: "install conflict handlers and choose which table they judge",
 		Subcommands: []*cli.Command{
+			sh.pluginTestCommand(),
+			sh.pluginCheckCommand(),
 			withExamples(&cli.Command{
 				Name: "install", Usage: "install a WebAssembly module on all nodes", ArgsUsage: "NAME FILE",
 				Description: "The FILE '-' is stdin. A table finds the handler that is named like it; 'kvnode plugin activate' chooses another.",

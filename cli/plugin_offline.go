@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/kvnode/kvnode/plugins"
+	"github.com/kvnode/kvnode/plugins/fixture"
+)
+
+// What test, check and bench have in common: they run a module in this process, with the host that a node has, and ask no node.
+
+// offlineFlags are the flags of a command that runs a module here.
+func offlineFlags(more ...cli.Flag) []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "fixtures", Usage: "`FILE` of conflicts with expected verdicts (default: fixtures.json beside the module)"},
+		&cli.Uint64Flag{Name: "memory-bytes", Usage: "memory of one instance (default: the host's)"},
+		&cli.Uint64Flag{Name: "fuel", Usage: "instructions of one call (default: the host's)"},
+		&cli.Uint64Flag{Name: "output-bytes", Usage: "size of a verdict (default: the host's)"},
+	}, more...)
+}
+
+// workpiece is a module and its cases.
+type workpiece struct {
+	file   string
+	module []byte
+	limits plugins.Limits
+	cases  []fixture.Case
+}
+
+// workpiece reads what the command line names.
+func (sh *shell) workpiece(c *cli.Context) (workpiece, error) {
+	args, err := operands(c, "FILE")
+	if err != nil {
+		return workpiece{}, err
+	}
+	w := workpiece{file: args[0], limits: plugins.Limits{
+		MemoryBytes: c.Uint64("memory-bytes"), Fuel: c.Uint64("fuel"), OutputBytes: c.Uint64("output-bytes"),
+	}}
+	if w.module, err = sh.readFile(c.Context, w.file); err != nil {
+		return w, fmt.Errorf("read the module: %w", err)
+	}
+	if w.cases, err = readFixtures(c.String("fixtures"), w.file); err != nil {
+		return w, fmt.Errorf("read the fixtures: %w", err)
+	}
+	return w, nil
+}
+
+// readFixtures reads the named file, or the one beside the module if there is one.
+func readFixtures(file, module string) ([]fixture.Case, error) {
+	if file != "" {
+		return fixture.ReadFile(file)
+	}
+	if module == "-" {
+		return nil, nil
+	}
+	cases, err := fixture.ReadFile(filepath.Join(filepath.Dir(module), "fixtures.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return cases, err
+}
+
+// host makes a host like a node's; what handlers print goes to the talk.
+func (sh *shell) host(printed bool) (*plugins.Host, error) {
+	logger := slog.New(slog.DiscardHandler)
+	if printed {
+		logger = slog.New(slog.NewTextHandler(sh.talk, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
+	}
+	return plugins.NewHost(plugins.Config{Logger: logger})
+}
+
+func withoutTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
+}
+
+// load calls do with the loaded module.
+func (sh *shell) load(ctx context.Context, w workpiece, printed bool, do func(*plugins.Module) error) error {
+	host, err := sh.host(printed)
+	if err != nil {
+		return err
+	}
+	module, err := host.Load(ctx, w.module, w.limits)
+	if err != nil {
+		return errors.Join(fmt.Errorf("load %s: %w", quoted(w.file), err), host.Close(context.WithoutCancel(ctx)))
+	}
+	return errors.Join(do(module), host.Close(context.WithoutCancel(ctx)))
+}
+
+// block writes text of several lines into a column of a table, below what stands there.
+func block(w *grid, text string) {
+	for line := range strings.Lines(text) {
+		w.row("", printable(strings.TrimSuffix(line, "\n")))
+	}
+}
