@@ -25,7 +25,7 @@ func commands() []string {
 		"", "start", "table", "table create", "table ls", "table info", "table clear", "table drop", "put", "get", "del", "match", "watch",
 		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "conflict resolve", "conflict settle", "conflict export", "torture", "cluster", "cluster members", "cluster forget",
 		"cluster status", "version",
-		"plugin test", "plugin check",
+		"plugin test", "plugin check", "plugin bench",
 	}
 }
 

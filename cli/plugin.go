@@ -26,6 +26,7 @@ func (sh *shell) pluginCommand() *cli.Command {
 		Subcommands: []*cli.Command{
 			sh.pluginTestCommand(),
 			sh.pluginCheckCommand(),
+			sh.pluginBenchCommand(),
 			withExamples(&cli.Command{
 				Name: "install", Usage: "install a WebAssembly module on all nodes", ArgsUsage: "NAME FILE",
 				Description: "The FILE '-' is stdin. A table finds the handler that is named like it; 'kvnode plugin activate' chooses another.",
