@@ -23,9 +23,15 @@ import (
 // DefaultRuns is how many conflicts are made for each law where nothing else is said: some seconds for a handler in Go.
 const DefaultRuns = 300
 
-// maxLawFuel ends the search for one law, and the shrinking of one counterexample, of a handler that takes long: after half a
-// second or so, counted in fuel, so that it ends in the same place everywhere.
+// maxLawFuel ends the search for one law of a handler that takes long, after a quarter of a second or so: it is counted in fuel, so that
+// the search ends in the same place everywhere.
 const maxLawFuel = 500_000_000
+
+// maxShrinkFuel is what making one counterexample smaller may use, maxShrinkCalls how often the handler is run for that.
+const (
+	maxShrinkFuel  = 2_000_000_000
+	maxShrinkCalls = 4000
+)
 
 // ErrConfig refuses a Config, naming the field.
 var ErrConfig = errors.New("bad check configuration")
@@ -251,7 +257,7 @@ func (k *checker) minimise(ctx context.Context, l law, in plugins.Input, examine
 	if l.whole {
 		return nil
 	}
-	calls, spent := k.calls+maxShrinkCalls, k.spent+maxLawFuel
+	calls, spent := k.calls+maxShrinkCalls, k.spent+maxShrinkFuel
 	small, err := shrink(in, max(l.versions, 2), func(in plugins.Input) (bool, error) {
 		if k.calls > calls || k.spent > spent {
 			return false, nil

@@ -105,7 +105,7 @@ func goodLaws() []law {
 		},
 		{
 			name: lawScale, inputs: large, test: testScale, whole: true,
-			rule: "two values of 64 KiB each do not trap",
+			rule: "two values of 16 KiB each do not trap",
 		},
 	}
 }

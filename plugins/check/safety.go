@@ -11,7 +11,7 @@ import (
 )
 
 // maxScaled is how large values may be at least without a trap, in bytes.
-const maxScaled = 64 << 10
+const maxScaled = maxHostile
 
 // numFresh is how many modules are loaded anew: a second for a large one.
 const numFresh = 3

@@ -9,9 +9,6 @@ import (
 	"github.com/kvnode/kvnode/plugins"
 )
 
-// maxShrinkCalls is how often the handler is run to make one counterexample smaller.
-const maxShrinkCalls = 4000
-
 // shrink returns the smallest conflict that it finds on which fails still is true: fewer versions, down to least, shorter values,
 // simpler bytes, plain stamps. It tries the large steps first, and ends where no step is left.
 func shrink(in plugins.Input, least int, fails func(plugins.Input) (bool, error)) (plugins.Input, error) {
