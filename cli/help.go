@@ -33,7 +33,7 @@ func exampleLines(lines ...string) string {
 }
 
 // badModule is what to do about a module that no node takes.
-const badModule = "a handler is a WebAssembly module that exports what docs/ describes; build it with the SDK"
+const badModule = "a handler is a WebAssembly module that exports what docs/HANDLERS.md describes; build it with the SDK"
 
 // nextStep says what to do about an error whose own text does not say it already.
 func nextStep(err error) string {

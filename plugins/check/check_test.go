@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -225,6 +227,18 @@ func TestTheThreeWayLawIsAboutHandlersThatLookAtTheBase(t *testing.T) {
 	l := law(t, run(t, subject(threeWay), check.Config{}), "three-way")
 	require.Equal(t, check.Held, l.State)
 	require.Positive(t, l.Count)
+}
+
+func TestTheHandbookExplainsEveryLaw(t *testing.T) {
+	raw, err := os.ReadFile(filepath.FromSlash("../../docs/HANDLERS.md"))
+	require.NoError(t, err)
+	for _, l := range run(t, subject(set(union)), check.Config{Runs: 1}).Laws {
+		kind := "good"
+		if l.Needed {
+			kind = "needed"
+		}
+		require.Contains(t, string(raw), "\n| "+l.Name+" | "+kind+" | ")
+	}
 }
 
 func TestTheScaleLawSaysHowFarItGoes(t *testing.T) {
