@@ -80,6 +80,11 @@ install_wat() {
 	echo "wat2wasm $(wat2wasm --version)"
 }
 
+install_javascript() {
+	npm_package javascript quickjs-wasi@3.6.2 binaryen@132.0.0
+	echo "quickjs-wasi 3.6.2, $(node "$toolchains/javascript/node_modules/.bin/wasm-merge" --version)"
+}
+
 (($# > 0)) || { echo "usage: toolchains.sh LANGUAGE..., of: $(declare -F | sed -n 's/.* install_//p' | tr '\n' ' ')" >&2; exit 2; }
 for language; do
 	declare -F "install_$language" >/dev/null || { echo "toolchains.sh: $language is not known" >&2; exit 2; }

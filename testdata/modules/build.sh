@@ -13,3 +13,4 @@ for wat in *.wat; do
 	wat2wasm --no-check "$wat" -o "${wat%.wat}.wasm"
 done
 ../../plugins/sdk/c/build.sh statics.c statics.wasm
+wat2wasm ../../plugins/abitest/seed.wat -o ../../plugins/abitest/seed.wasm

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { conflict, fixtures, load } from "../../sdk/assemblyscript/testing.mjs";
+import { conflict, fixtures, load } from "../../sdk/javascript/testing.mjs";
 
 const origin = load(new URL("origin.wasm", import.meta.url));
 

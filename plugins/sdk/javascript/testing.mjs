@@ -1,20 +1,35 @@
-// Runs built handlers in node, so that `node --test` tests them: with the cases of a fixtures.json, or with conflicts made here.
+// Runs handlers in node, so that `node --test` tests them: handlers in JavaScript from their source, others as built modules,
+// with the cases of a fixtures.json or with conflicts made here.
 //
 //     import { test } from "node:test";
-//     import { fixtures, load } from "path/to/plugins/sdk/assemblyscript/testing.mjs";
+//     import handler from "./newest.js";
+//     import { fixtures, judge } from "path/to/plugins/sdk/javascript/testing.mjs";
 //
-//     const newest = load(new URL("newest.wasm", import.meta.url));
-//     for (const c of fixtures(new URL("fixtures.json", import.meta.url))) test(c.name, () => c.check(newest));
+//     for (const c of fixtures(new URL("fixtures.json", import.meta.url))) test(c.name, () => c.check(judge(handler)));
 //
-// Fuel, memory and time are not limited here; `kvnode plugin test` runs a module as a node does.
+// For a module in another language, load(new URL("newest.wasm", import.meta.url)) takes the place of judge(handler). Fuel,
+// memory and time are not limited here; `kvnode plugin test` runs a module as a node does.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { Conflict, Frame, ask } from "./kvnode.js";
 
 const HEADER = 64, RECORD = 32, BUFFER = 64 << 10;
 const utf8 = new TextEncoder();
 const align = (n) => (n + 7) & ~7;
 
-// load reads a module. The function that it returns takes a conflict and returns its verdict: {verdict, value, index, message}.
+// judge runs the source of a handler in JavaScript. The function that it returns takes a conflict and returns its verdict:
+// {verdict, value, index, message}.
+export function judge(handler) {
+  return (conflict) => {
+    const address = 4096, buf = new Uint8Array(frameSize(conflict));
+    encode(buf, address, conflict);
+    const v = { ...ask(handler, new Conflict(new Frame(buf, address))) };
+    if (v.verdict === "set") v.value = typeof v.value === "string" ? utf8.encode(v.value) : v.value.slice();
+    return v;
+  };
+}
+
+// load reads a module. What it returns is what judge returns.
 export function load(file) {
   const module = new WebAssembly.Module(readFileSync(file));
   return (conflict) => resolve(module, conflict);
