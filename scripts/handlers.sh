@@ -12,7 +12,7 @@ find plugins -name '*.zig' -exec "$(plugins/sdk/zig/zig.sh)" fmt --check {} +
 echo "==> the SDKs"
 plugins/sdk/rust/test.sh plugins/sdk/rust
 plugins/sdk/zig/test.sh plugins/sdk/zig/kvnode.zig
-node --test plugins/sdk/javascript/kvnode.test.mjs
+node --test plugins/sdk/javascript/kvnode.test.mjs plugins/sdk/wat/readme.test.mjs
 
 echo "==> the examples"
 plugins/examples/test.sh
