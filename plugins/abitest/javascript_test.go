@@ -73,17 +73,23 @@ func javaScript(t *testing.T) []byte {
 	t.Helper()
 	packed, err := os.ReadFile("probe/javascript/probe.wasm.gz")
 	require.NoError(t, err)
+	return unpack(t, packed)
+}
+
+// unpack returns what gzip has packed.
+func unpack(t *testing.T, packed []byte) []byte {
+	t.Helper()
 	r, err := gzip.NewReader(bytes.NewReader(packed))
 	require.NoError(t, err)
-	module, err := io.ReadAll(r)
+	content, err := io.ReadAll(r)
 	require.NoError(t, err)
-	return module
+	return content
 }
 
 // loadModule loads a module with the limits that a node has by default.
 func loadModule(t *testing.T, module []byte) *plugins.Module {
 	t.Helper()
-	h, err := plugins.NewHost(plugins.Config{})
+	h, err := plugins.NewHost(plugins.Config{CacheDir: cacheDir})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
 	m, err := h.Load(t.Context(), module, plugins.Limits{})
