@@ -76,7 +76,7 @@ func (r *Replica) Reissue(key string, vs []Version, now clock.Timestamp) []clock
 	var dots []clock.Dot
 	for _, v := range vs {
 		dot := r.mint(key)
-		next.Versions = withVersion(next.Versions, Version{Dot: dot, Stamp: r.hybrid.Next(now, floor), Value: bytes.Clone(v.Value)})
+		next.Versions = withVersion(next.Versions, Version{Dot: dot, Stamp: r.hybrid.Next(now, floor), Value: bytes.Clone(v.Value), Deleted: v.Deleted})
 		r.outbox.wrote(key, dot, false)
 		dots = append(dots, dot)
 	}
@@ -97,7 +97,8 @@ func corrected(vs, right []Version) []Version {
 	out := slices.Clone(vs)
 	for i, v := range out {
 		if at := slices.IndexFunc(right, func(w Version) bool { return w.Dot == v.Dot }); at >= 0 {
-			out[i].Stamp, out[i].Value = right[at].Stamp, bytes.Clone(right[at].Value)
+			out[i] = right[at]
+			out[i].Value = bytes.Clone(right[at].Value)
 		}
 	}
 	return out

@@ -189,15 +189,23 @@ func (d *decoder) versions() []Version {
 
 func (d *decoder) oneVersion() Version {
 	place, counter := d.place(), d.uvarint()
+	isDelete := counter == 0
+	if isDelete {
+		counter = d.uvarint()
+	}
 	stamp := d.bytes(8)
-	value := d.bytes(d.count(1))
+	var value []byte
+	if !isDelete {
+		value = d.bytes(d.count(1))
+	}
 	if d.err != nil {
 		return Version{}
 	}
 	return Version{
-		Dot:   clock.Dot{Actor: d.actors[place], Counter: counter},
-		Stamp: clock.Timestamp(binary.BigEndian.Uint64(stamp)),
-		Value: value,
+		Dot:     clock.Dot{Actor: d.actors[place], Counter: counter},
+		Stamp:   clock.Timestamp(binary.BigEndian.Uint64(stamp)),
+		Value:   value,
+		Deleted: isDelete,
 	}
 }
 

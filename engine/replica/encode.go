@@ -17,7 +17,7 @@ const (
 	headSize    = 1 + 2*lenSize
 	actorSize   = clock.ActorSize + binary.MaxVarintLen64
 	dotSize     = lenSize + binary.MaxVarintLen64
-	versionSize = dotSize + 8 + lenSize
+	versionSize = dotSize + 8 + lenSize // of a delete one byte and no length
 	objectSize  = 4 * lenSize
 )
 
@@ -25,6 +25,8 @@ const (
 //
 //	version byte, the actors in the order of their bytes, for each its base (0 for none), then the objects:
 //	key, versions (dot, stamp, value), context (actor, distance from its base), dots
+//
+// A version that is a delete has a zero before its counter, and no value.
 //
 // Actors are named by their place in the list, counters of successive dots of one actor by their distance, numbers are unsigned varints,
 // stamps eight bytes big-endian.
@@ -117,14 +119,23 @@ func (e *encoder) object(p Packed, base clock.Context) {
 	e.text(p.Key)
 	e.uvarint(uint64(len(p.Object.Versions)))
 	for _, v := range p.Object.Versions {
-		e.uvarint(e.index[v.Dot.Actor])
-		e.uvarint(v.Dot.Counter)
-		e.b = binary.BigEndian.AppendUint64(e.b, uint64(v.Stamp))
-		e.uvarint(uint64(len(v.Value)))
-		e.b = append(e.b, v.Value...)
+		e.version(v)
 	}
 	e.context(p.Object.Context, base)
 	e.dots(p.Dots)
+}
+
+func (e *encoder) version(v Version) {
+	e.uvarint(e.index[v.Dot.Actor])
+	if v.Deleted {
+		e.uvarint(0)
+	}
+	e.uvarint(v.Dot.Counter)
+	e.b = binary.BigEndian.AppendUint64(e.b, uint64(v.Stamp))
+	if !v.Deleted {
+		e.uvarint(uint64(len(v.Value)))
+		e.b = append(e.b, v.Value...)
+	}
 }
 
 // context appends what ctx has beyond base.

@@ -8,12 +8,23 @@ import (
 	"github.com/kvnode/kvnode/clock"
 )
 
-// Version is one value of a key, as one put stored it. Value is never changed after it was stored: whoever gets a Version must not change it
-// either, and may keep it.
+// Version is one value of a key, as one put stored it, or a delete that stays beside what it has not seen. Value is never changed after it was
+// stored: whoever gets a Version must not change it either, and may keep it.
 type Version struct {
 	Dot   clock.Dot
 	Stamp clock.Timestamp
 	Value []byte
+	// Deleted says that this version is a delete; Value is nil then.
+	Deleted bool
+}
+
+// IsAbsent reports whether readers see nothing in these versions: there are none, or deletes alone.
+func IsAbsent(vs []Version) bool {
+	return !slices.ContainsFunc(vs, Version.isPut)
+}
+
+func (v Version) isPut() bool {
+	return !v.Deleted
 }
 
 // Object is what is known of one key: its siblings, sorted by Dot, and the context of mutations of the key that are known. A stored context is

@@ -31,7 +31,11 @@ func genObject() *rapid.Generator[replica.Object] {
 
 // version returns the one version that a dot has everywhere.
 func version(b byte, n uint64) replica.Version {
-	return replica.Version{Dot: dot(b, n), Stamp: clock.Timestamp(n * uint64(b)), Value: []byte(dot(b, n).String())}
+	v := replica.Version{Dot: dot(b, n), Stamp: clock.Timestamp(n * uint64(b)), Deleted: n == 3}
+	if !v.Deleted {
+		v.Value = []byte(v.Dot.String())
+	}
+	return v
 }
 
 func genClock() *rapid.Generator[clock.Clock] {
@@ -111,6 +115,7 @@ func TestReceiveIsSyncOfFilledObjects(t *testing.T) {
 			n := rapid.SampledFrom(nodes).Draw(t, "node")
 			if rapid.Bool().Draw(t, "write") || len(sent) == 0 {
 				w := replica.Write{Key: rapid.SampledFrom([]string{"j", "k"}).Draw(t, "key"), Delete: rapid.Bool().Draw(t, "delete")}
+				w.Visible = rapid.Bool().Draw(t, "visible")
 				w.Value = []byte{byte(len(sent))}
 				w.Context = rapid.SampledFrom([]clock.Context{nil, {}, rapid.SampledFrom(nodes).Draw(t, "reader").Context(w.Key)}).Draw(t, "context")
 				_, err := n.Write(w)

@@ -8,6 +8,7 @@ package replica
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/kvnode/kvnode/clock"
@@ -52,17 +53,19 @@ type Replica struct {
 	objects   store
 	places    places
 	intake    *Intake // the transfer that is under way here, or nil
-	live      int     // keys that have versions
+	live      int     // keys with a value
 	bytes     int64   // size of those keys and their values
 	sum       sum128
 	conflicts btree.Set[string]
 	scratch   []byte
 
 	waits   map[clock.Actor]*btree.BTreeG[wait]
-	writers map[clock.Actor]int         // how many versions are here of each actor
-	sealed  map[clock.Actor]clock.Entry // dead actors and those of their mutations that count
-	sealing map[clock.Actor]struct{}    // those of sealed whose entries are not closed yet
-	vague   bool                        // some lost mutations of the dead are known here without their keys
+	writers map[clock.Actor]int                 // how many versions are here of each actor
+	sealed  map[clock.Actor]clock.Entry         // dead actors and those of their mutations that count
+	sealing map[clock.Actor]struct{}            // those of sealed whose entries are not closed yet
+	vague   bool                                // some lost mutations of the dead are known here without their keys
+	lone    map[clock.Actor]*btree.BTreeG[wait] // keys of which deletes are left alone, by the first of these
+	sights  map[clock.Actor]*sight              // what the members have seen, while there are such keys
 
 	dots   *dotKeys
 	outbox outbox
@@ -83,6 +86,8 @@ func New(self clock.Actor, o Options) *Replica {
 		writers: map[clock.Actor]int{},
 		sealed:  map[clock.Actor]clock.Entry{},
 		sealing: map[clock.Actor]struct{}{},
+		lone:    map[clock.Actor]*btree.BTreeG[wait]{},
+		sights:  map[clock.Actor]*sight{},
 		dots:    newDotKeys(o.MaxDotKeys),
 		marks:   map[clock.Actor]*clock.Clock{},
 	}
@@ -113,7 +118,7 @@ func (r *Replica) Adopt(self clock.Actor) {
 	r.self = self
 	r.intake = nil
 	r.outbox.touchAll()
-	delete(r.marks, self)
+	r.ForgetMember(self)
 }
 
 // Self returns the incarnation that writes here.
@@ -145,17 +150,17 @@ func (r *Replica) ClockHash() uint64 {
 	return *r.hash
 }
 
-// Len returns the number of keys that have versions.
+// Len returns the number of keys with a value.
 func (r *Replica) Len() int {
 	return r.live
 }
 
-// Bytes returns the size in bytes of the keys that have versions and of their values.
+// Bytes returns the size in bytes of the keys with a value and of their values.
 func (r *Replica) Bytes() int64 {
 	return r.bytes
 }
 
-// NumConflicts returns the number of keys with two or more versions.
+// NumConflicts returns the number of keys with two or more versions, one of which is a value.
 func (r *Replica) NumConflicts() int {
 	return r.conflicts.Len()
 }
@@ -171,7 +176,7 @@ func (r *Replica) Sum() [2]uint64 {
 	return r.sum
 }
 
-// Get returns the versions of the key sorted by dot, nil when it has none. The slice stays valid and is never changed.
+// Get returns the versions of the key sorted by dot, deletes included, nil when it has none. The slice stays valid and is never changed.
 func (r *Replica) Get(key string) []Version {
 	e, _ := r.objects.get(key)
 	return e.Versions
@@ -183,18 +188,18 @@ func (r *Replica) Context(key string) clock.Context {
 	return r.filled(e.Object)
 }
 
-// All yields every key that has versions: in key order when the replica is ordered, in no order otherwise. The replica must not be changed
+// All yields every key that has a value, with its versions: in key order when the replica is ordered, in no order otherwise. The replica must not be changed
 // during the iteration.
 func (r *Replica) All() iter.Seq2[string, []Version] {
 	return living(r.objects.all())
 }
 
-// Ascend yields the keys that have versions from the given key on, in key order. A replica that is not ordered sorts all its keys first.
+// Ascend yields the keys with a value from the given key on, in key order. A replica that is not ordered sorts all its keys first.
 func (r *Replica) Ascend(from string) iter.Seq2[string, []Version] {
 	return living(r.objects.ascend(from))
 }
 
-// Prefix yields the keys that have versions and begin with prefix, in key order. A replica that is not ordered sorts all its keys first.
+// Prefix yields the keys that have a value and begin with prefix, in key order. A replica that is not ordered sorts all its keys first.
 func (r *Replica) Prefix(prefix string) iter.Seq2[string, []Version] {
 	return func(yield func(string, []Version) bool) {
 		for key, versions := range r.Ascend(prefix) {
@@ -205,7 +210,7 @@ func (r *Replica) Prefix(prefix string) iter.Seq2[string, []Version] {
 	}
 }
 
-// Keys returns up to limit keys that have versions and come after the given key, in key order. A replica that is not ordered sorts all its
+// Keys returns up to limit keys that have a value and come after the given key, in key order. A replica that is not ordered sorts all its
 // keys first.
 func (r *Replica) Keys(after string, limit int) []string {
 	var keys []string
@@ -221,7 +226,7 @@ func (r *Replica) Keys(after string, limit int) []string {
 	return keys
 }
 
-// Conflicts yields the keys with two or more versions, in key order. It costs nothing for the keys that have one.
+// Conflicts yields the keys with two or more versions, one of which is a value, in key order. It costs nothing for the keys that have one.
 func (r *Replica) Conflicts() iter.Seq[string] {
 	return r.conflicts.Scan
 }
@@ -233,13 +238,25 @@ func (r *Replica) filled(o Object) clock.Context {
 	return ctx
 }
 
-// living leaves out the entries that only have a context.
+// living leaves out the entries that have no value.
 func living(entries iter.Seq2[string, entry]) iter.Seq2[string, []Version] {
 	return func(yield func(string, []Version) bool) {
 		for key, e := range entries {
-			if len(e.Versions) > 0 && !yield(key, e.Versions) {
+			if !IsAbsent(e.Versions) && !yield(key, e.Versions) {
 				return
 			}
 		}
 	}
+}
+
+// having returns the keys that have a version for which is is true, deletes included, sorted.
+func (r *Replica) having(is func(Version) bool) []string {
+	var keys []string
+	for key, e := range r.objects.all() {
+		if slices.ContainsFunc(e.Versions, is) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }

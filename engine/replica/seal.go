@@ -35,6 +35,7 @@ func (r *Replica) Seal(a clock.Actor, e clock.Entry) (again []Again, err error) 
 	again = r.putAgain(a, r.clock.Entry(a).Minus(e))
 	r.clock.Cut(a, e.Max())
 	r.hash = nil
+	r.dropReports()
 	r.advance()
 	return again, nil
 }
@@ -59,10 +60,8 @@ func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []Again {
 		}
 		r.dots.drop(a, iv)
 	}
-	for key, versions := range r.All() {
-		if slices.ContainsFunc(versions, func(v Version) bool { return r.isLost(v.Dot) }) {
-			keys[key] = struct{}{}
-		}
+	for _, key := range r.having(func(v Version) bool { return r.isLost(v.Dot) }) {
+		keys[key] = struct{}{}
 	}
 	return r.allAgain(slices.Sorted(maps.Keys(keys)), r.isLost)
 }
@@ -176,14 +175,8 @@ func (r *Replica) Reassign(a clock.Actor, match func(key string) bool) []Again {
 		return nil
 	}
 	isOf := func(d clock.Dot) bool { return d.Actor == a }
-	var keys []string
-	for key, versions := range r.All() {
-		if match(key) && slices.ContainsFunc(versions, func(v Version) bool { return isOf(v.Dot) }) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	return r.allAgain(keys, isOf)
+	keys := r.having(func(v Version) bool { return isOf(v.Dot) })
+	return r.allAgain(slices.DeleteFunc(keys, func(key string) bool { return !match(key) }), isOf)
 }
 
 // IsOver reports whether nothing is left of a dead actor here but its closed entry: no version that it wrote, and nothing that may still arrive. Once
@@ -215,6 +208,7 @@ func (r *Replica) Retire(a clock.Actor) (changed []string) {
 	for _, mark := range r.marks {
 		mark.Drop(a)
 	}
+	r.dropReports()
 	if delete(r.sealed, a); len(r.sealed) == 0 {
 		r.sealed = map[clock.Actor]clock.Entry{}
 	}
@@ -228,13 +222,7 @@ func (r *Replica) Retire(a clock.Actor) (changed []string) {
 // purge removes the versions that the actor wrote.
 func (r *Replica) purge(a clock.Actor) []string {
 	isOf := func(v Version) bool { return v.Dot.Actor == a }
-	var keys []string
-	for key, versions := range r.All() {
-		if slices.ContainsFunc(versions, isOf) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
+	keys := r.having(isOf)
 	for _, key := range keys {
 		e, _ := r.objects.get(key)
 		r.swap(key, e, Object{Versions: slices.DeleteFunc(slices.Clone(e.Versions), isOf), Context: e.Context})

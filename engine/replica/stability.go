@@ -3,10 +3,11 @@ package replica
 import "github.com/kvnode/kvnode/clock"
 
 // Witness records that the member has every mutation of c. Member is an incarnation: nothing that one was known to have says anything of the
-// next of the same node.
+// next of the same node. It must be the whole clock that the member had at some moment.
 func (r *Replica) Witness(member clock.Actor, c clock.Clock) {
 	if member != r.self {
 		r.mark(member).Join(c)
+		r.see(member, c)
 	}
 }
 
@@ -48,6 +49,7 @@ func (r *Replica) Covers(member clock.Actor, c clock.Clock) bool {
 // ForgetMember forgets what the member is known to have.
 func (r *Replica) ForgetMember(member clock.Actor) {
 	delete(r.marks, member)
+	delete(r.sights, member)
 }
 
 // Collect drops from the log the mutations that all known members have, this one included whether it is named or not, and returns their number.

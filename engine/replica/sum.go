@@ -30,6 +30,9 @@ func fingerprint(scratch []byte, key string, vs []Version) (sum128, []byte) {
 		b = binary.BigEndian.AppendUint64(b, uint64(v.Stamp))
 		b = binary.BigEndian.AppendUint64(b, value.Hi)
 		b = binary.BigEndian.AppendUint64(b, value.Lo)
+		if v.Deleted {
+			b = append(b, 1)
+		}
 	}
 	h := xxh3.Hash128(b)
 	return sum128{h.Hi, h.Lo}, b

@@ -1,7 +1,7 @@
 package replica
 
 // swap stores next in place of old for the key: the only door through which what is known of a key changes, but for what the audit mends, which
-// shares store with it. next must be stripped. It returns whether the versions changed.
+// shares store with it. next must be stripped. It returns whether the versions changed, other than from deletes alone to none or to others.
 func (r *Replica) swap(key string, old entry, next Object) bool {
 	e := entry{Object: next, sum: old.sum}
 	changed := !sameDots(old.Versions, next.Versions)
@@ -9,7 +9,7 @@ func (r *Replica) swap(key string, old entry, next Object) bool {
 		e.sum = r.fingerprint(key, next.Versions)
 	}
 	r.store(key, old, e)
-	return changed
+	return changed && (!IsAbsent(old.Versions) || !IsAbsent(next.Versions))
 }
 
 // store puts e in place of old, and keeps the counts, the audit sum, the set of conflicts, the waiting list and the index by place.
@@ -73,14 +73,25 @@ func sameDots(a, b []Version) bool {
 // count keeps the numbers and the set of conflicts.
 func (r *Replica) count(key string, old, next []Version) {
 	r.bytes += size(key, next) - size(key, old)
-	r.live += min(len(next), 1) - min(len(old), 1)
 	r.countWriters(old, next)
-	switch isConflict := len(next) > 1; {
-	case isConflict && len(old) <= 1:
+	r.countLone(key, old, next)
+	switch was, is := IsAbsent(old), IsAbsent(next); {
+	case was && !is:
+		r.live++
+	case is && !was:
+		r.live--
+	}
+	switch was, is := isConflict(old), isConflict(next); {
+	case is && !was:
 		r.conflicts.Insert(key)
-	case !isConflict && len(old) > 1:
+	case was && !is:
 		r.conflicts.Delete(key)
 	}
+}
+
+// isConflict reports whether versions contradict each other; deletes do not.
+func isConflict(vs []Version) bool {
+	return len(vs) > 1 && !IsAbsent(vs)
 }
 
 // countWriters keeps how many versions there are of each actor.
@@ -98,9 +109,9 @@ func (r *Replica) countWriters(old, next []Version) {
 	}
 }
 
-// size returns the bytes of a key and its values, 0 for a key without versions.
+// size returns the bytes of a key and its values, 0 for a key at which readers see nothing.
 func size(key string, vs []Version) int64 {
-	if len(vs) == 0 {
+	if IsAbsent(vs) {
 		return 0
 	}
 	n := len(key)

@@ -49,6 +49,7 @@ func TestTruncatedAndExtendedMessagesAreRefused(t *testing.T) {
 	a := open(1)
 	put(t, a, "k", "v")
 	write(t, a, replica.Write{Key: "k", Value: []byte("w"), Context: clock.Context{actor(2): 3}})
+	write(t, a, replica.Write{Key: "k", Delete: true, Visible: true, Context: clock.Context{}})
 	d, _ := a.Drain(1 << 20)
 	delta := d.AppendBinary(nil)
 	for n := range delta {
@@ -71,6 +72,7 @@ func TestMessagesThatContradictThemselvesAreRefused(t *testing.T) {
 		"an actor that is not in the list":    "\x01\x01" + id(1) + "\x01\x01\x01k\x01\x07\x01" + stamp + "\x01v\x00\x00",
 		"a version that is not covered":       "\x01\x01" + id(1) + "\x01\x01\x01k\x01\x00\x02" + stamp + "\x01v\x00\x00",
 		"a version without a counter":         "\x01\x01" + id(1) + "\x01\x01\x01k\x01\x00\x00" + stamp + "\x01v\x00\x00",
+		"a delete without a counter":          "\x01\x01" + id(1) + "\x01\x01\x01k\x01\x00\x00\x00" + stamp + "\x00\x00",
 		"versions out of order":               "\x01\x01" + id(1) + "\x02\x01\x01k\x02\x00\x02" + stamp + "\x00\x00\x01" + stamp + "\x00\x00\x00",
 		"a context that adds nothing":         "\x01\x01" + id(1) + "\x01\x01\x01k\x00\x01\x00\x00\x00",
 		"a context off the scale":             "\x01\x01" + id(1) + "\x01\x01\x01k\x00\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00",
@@ -109,7 +111,7 @@ func TestMessagesStayAsTheyAre(t *testing.T) {
 
 // parseMessage reads a delta. A dot is the byte that all of its actor are, a colon and a counter. Lines are
 //
-//	base DOT ...        key KEY        version DOT STAMP VALUE        context DOT ...        dots DOT ...
+//	base DOT ...        key KEY        version DOT STAMP VALUE        delete DOT STAMP        context DOT ...        dots DOT ...
 func parseMessage(t *testing.T, input string) replica.Delta {
 	t.Helper()
 	d := replica.Delta{Base: clock.Context{}}
@@ -121,10 +123,13 @@ func parseMessage(t *testing.T, input string) replica.Delta {
 			d.Base = contextOf(t, args)
 		case "key":
 			d.Objects = append(d.Objects, replica.Packed{Key: args[0]})
-		case "version":
+		case "version", "delete":
 			stamp, err := strconv.ParseUint(args[1], 10, 64)
 			require.NoError(t, err)
-			v := replica.Version{Dot: parseDot(t, args[0]), Stamp: clock.Timestamp(stamp), Value: []byte(args[2])}
+			v := replica.Version{Dot: parseDot(t, args[0]), Stamp: clock.Timestamp(stamp), Deleted: verb == "delete"}
+			if !v.Deleted {
+				v.Value = []byte(args[2])
+			}
 			d.Objects[last].Object.Versions = append(d.Objects[last].Object.Versions, v)
 		case "context":
 			d.Objects[last].Object.Context = contextOf(t, args)
@@ -164,6 +169,9 @@ func FuzzParseDelta(f *testing.F) {
 		if _, err := a.Write(replica.Write{Key: "k", Value: binary.AppendUvarint(nil, uint64(i)), Context: clock.Context{actor(2): 3}}); err != nil {
 			f.Fatal(err)
 		}
+	}
+	if _, err := a.Write(replica.Write{Key: "k", Delete: true, Visible: true, Context: clock.Context{}}); err != nil {
+		f.Fatal(err)
 	}
 	d, _ := a.Drain(1 << 20)
 	f.Add(d.AppendBinary(nil))

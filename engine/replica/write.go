@@ -15,6 +15,9 @@ type Write struct {
 	Value []byte
 	// Delete makes the key lose what the context covers; Value is ignored.
 	Delete bool
+	// Visible makes a delete a version without a value, which stands beside what it has not seen, until a write covers it or Reap ends it. Puts
+	// ignore it.
+	Visible bool
 	// Context is what the writer has seen, from an earlier read here or at another node: those versions are replaced, the others stay as
 	// siblings. Nil stands for everything known here; an empty context covers nothing.
 	Context clock.Context
@@ -58,8 +61,11 @@ func (r *Replica) Write(w Write) (Written, error) {
 	lean := w.Context == nil || r.dots.covered(w.Key, w.Context)
 	dot := r.mint(w.Key)
 	next := Object{Versions: kept, Context: r.stripped(old.Context, w.Context)}
-	if !w.Delete {
+	switch {
+	case !w.Delete:
 		next.Versions = withVersion(kept, Version{Dot: dot, Stamp: r.stamp(w, old), Value: w.Value})
+	case w.Visible:
+		next.Versions = withVersion(kept, Version{Dot: dot, Stamp: r.stamp(w, old), Deleted: true})
 	}
 	r.swap(w.Key, old, next)
 	r.outbox.wrote(w.Key, dot, lean)
@@ -76,7 +82,7 @@ func (r *Replica) check(w Write, old entry) ([]Version, error) {
 	switch {
 	case w.IfCovered && len(kept) > 0:
 		return nil, ErrConflict
-	case !w.Delete && replacesNone && r.isCrowded(w.Key, kept):
+	case (!w.Delete || w.Visible) && replacesNone && r.isCrowded(w.Key, kept):
 		return nil, ErrTooManySiblings
 	}
 	return kept, nil
@@ -102,19 +108,32 @@ func (r *Replica) isCrowded(key string, vs []Version) bool {
 // alreadySo reports whether the write would change nothing, here or anywhere, and the dot to wait for then. The context must bring no news: one
 // that covers versions which have not arrived yet removes them by its dot, also when what it writes is here already.
 //
-// A put changes nothing when its value is the only version, and is covered. A delete changes nothing when no version here is covered: whatever
-// the context covers is known here, hence was removed by a mutation that travels by itself.
+// A put changes nothing when its value is the only version, and is covered. A delete changes nothing when no value here is covered: whatever
+// the context covers is known here, hence was removed by a mutation that travels by itself. A visible one changes nothing where there is no value:
+// beside one that it has not seen it has to stand.
 func (r *Replica) alreadySo(w Write, old entry, kept []Version) (clock.Dot, bool) {
 	switch {
 	case !old.Context.CoversAll(r.stripped(w.Context)):
 		return clock.Dot{}, false
+	case w.Delete && w.Visible:
+		return r.dots.newest(w.Key), IsAbsent(old.Versions)
 	case w.Delete:
-		return r.dots.newest(w.Key), len(kept) == len(old.Versions)
-	case len(old.Versions) != 1 || len(kept) != 0 || !bytes.Equal(old.Versions[0].Value, w.Value):
+		return r.dots.newest(w.Key), countPuts(kept) == countPuts(old.Versions)
+	case len(old.Versions) != 1 || len(kept) != 0 || old.Versions[0].Deleted || !bytes.Equal(old.Versions[0].Value, w.Value):
 		return clock.Dot{}, false
 	default:
 		return old.Versions[0].Dot, true
 	}
+}
+
+// countPuts returns the number of versions that are no deletes.
+func countPuts(vs []Version) (n int) {
+	for _, v := range vs {
+		if v.isPut() {
+			n++
+		}
+	}
+	return n
 }
 
 // stamp returns the stamp of the write: beyond those of all versions that are here.

@@ -18,8 +18,12 @@ type Event struct {
 	Index int
 	Dot   clock.Dot
 	// Past are the writes of the same key that the author had seen.
-	Past    Set
+	Past Set
+	// Had are those that the author's node had: a node may have writes that the author has not seen.
+	Had     Set
 	Deleted bool
+	// Visible says of a delete that it stands beside what it has not seen.
+	Visible bool
 	Value   string
 	// Lost says that the write does not count any more: those who had it have made it again, if anybody had.
 	Lost bool
@@ -56,7 +60,15 @@ func (s *Story[K]) Add(e Event) *Event {
 	return &e
 }
 
-// Shown returns the puts of known that no event of known succeeds, in order: what a node that knows just these must show.
+// stands reports whether the event is a version until another one succeeds it.
+func (e *Event) stands() bool { return !e.Deleted || e.Visible }
+
+// IsAbsent reports whether there is no put among the events: then readers see nothing.
+func IsAbsent(events []*Event) bool {
+	return !slices.ContainsFunc(events, func(e *Event) bool { return !e.Deleted })
+}
+
+// Shown returns the puts and visible deletes of known that no event of known succeeds, in order: what a node that knows just these must show.
 func (s *Story[K]) Shown(known Set) []*Event {
 	var succeeded Set
 	all := known.Events()
@@ -65,7 +77,7 @@ func (s *Story[K]) Shown(known Set) []*Event {
 	}
 	var out []*Event
 	for _, i := range all {
-		if e := s.Events[i]; !succeeded.Has(i) && !e.Deleted {
+		if e := s.Events[i]; !succeeded.Has(i) && e.stands() {
 			out = append(out, e)
 		}
 	}
@@ -98,8 +110,8 @@ func (s *Story[K]) Check(known Set, versions []replica.Version) error {
 		switch {
 		case !ok:
 			return fmt.Errorf("%v: version %v=%.12q was never written", s.ID, v.Dot, v.Value)
-		case e.Value != string(v.Value):
-			return fmt.Errorf("%v: version %v has value %.12q, written was %.12q", s.ID, v.Dot, v.Value, e.Value)
+		case e.Value != string(v.Value), e.Deleted != v.Deleted:
+			return fmt.Errorf("%v: version %v has value %.12q, deleted %v, written was %.12q, %v", s.ID, v.Dot, v.Value, v.Deleted, e.Value, e.Deleted)
 		case at < 0:
 			return fmt.Errorf("%v: version %v=%.12q is replaced, or not known here; expected %s", s.ID, v.Dot, v.Value, Dots(want))
 		}

@@ -25,8 +25,8 @@ func (s *sim) writeAt(n *node, t token) {
 		return
 	}
 	s.apply(n, t, replica.Write{
-		Key: t.key, Value: []byte(pick(s, []string{"a", "b", "c", ""})), Delete: isDelete, Context: t.ctx, IfCovered: s.chance(0.15),
-		Now: s.now(),
+		Key: t.key, Value: []byte(pick(s, []string{"a", "b", "c", ""})), Delete: isDelete, Visible: s.chance(s.visible), Context: t.ctx,
+		IfCovered: s.chance(0.15), Now: s.now(),
 	})
 }
 
@@ -83,8 +83,66 @@ func (s *sim) apply(n *node, t token, w replica.Write) {
 // wrote tells the oracle of a mutation.
 func (s *sim) wrote(n *node, t token, w replica.Write, d clock.Dot) {
 	s.stats["write"]++
-	e := s.stories.Story(w.Key).Add(ghost.Event{Dot: d, Past: t.known, Deleted: w.Delete, Value: string(w.Value)})
-	n.known[w.Key] = n.known[w.Key].And(t.known).With(e.Index)
+	e := ghost.Event{Dot: d, Past: t.known, Had: n.known[w.Key], Deleted: w.Delete, Visible: w.Visible, Value: string(w.Value)}
+	if w.Delete {
+		e.Value = ""
+	}
+	n.known[w.Key] = n.known[w.Key].And(t.known).With(s.stories.Story(w.Key).Add(e).Index)
+}
+
+// reap lets a node end deletes; of the members it takes some for connected.
+func (s *sim) reap() {
+	n := pick(s, s.nodes)
+	var connected []clock.Actor
+	for _, m := range n.knownMembers() {
+		if s.chance(0.8) {
+			connected = append(connected, m)
+		}
+	}
+	s.reapAt(n, connected)
+}
+
+func (s *sim) reapAt(n *node, connected []clock.Actor) {
+	known := n.knownMembers()
+	if s.wrong.hasty {
+		known = nil
+	}
+	for _, m := range n.rep.Reap(known, connected) {
+		s.stats["reaped"]++
+		story, had := s.stories.Story(m.Key), n.known[m.Key]
+		ended := story.Shown(had)
+		if !ghost.IsAbsent(ended) || len(ended) == 0 {
+			s.fail("%s reaps %s, where versions are %s", n.name, m.Key, ghost.Dots(ended))
+		}
+		s.checkNothingUnseen(n, story, ended)
+		for _, e := range had.Events() {
+			if d := story.Events[e].Dot; !m.Context.Covers(d) && !s.lost[d] {
+				s.fail("%s reaps %s with context %v, and knows of %v", n.name, m.Key, m.Context, d)
+			}
+		}
+		e := story.Add(ghost.Event{Dot: m.Dot, Past: had, Had: had, Deleted: true})
+		n.known[m.Key] = had.With(e.Index)
+		s.check(n, m.Key, "reap")
+	}
+}
+
+// checkNothingUnseen checks that a node which ends deletes has all that its members wrote before these had reached them: nobody will see such a value
+// without the delete beside it.
+func (s *sim) checkNothingUnseen(n *node, story *ghost.Story[string], ended []*ghost.Event) {
+	for _, m := range s.nodes {
+		for _, i := range m.known[story.ID].Events() {
+			e := story.Events[i]
+			isOfMember := n.members[e.Dot.Actor] && s.byID(e.Dot.Actor) != nil
+			if e.Deleted || n.known[story.ID].Has(i) || !isOfMember {
+				continue
+			}
+			for _, d := range ended {
+				if !e.Had.Has(d.Index) {
+					s.fail("%s ends delete %v of %s, and lacks %v, whose writer did not have it", n.name, d.Dot, story.ID, e.Dot)
+				}
+			}
+		}
+	}
 }
 
 // showsUnseen reports whether the node shows a version that the token has not seen.
@@ -92,9 +150,9 @@ func (s *sim) showsUnseen(n *node, t token) bool {
 	return s.stories.Story(t.key).ShowsUnseen(n.known[t.key], t.known)
 }
 
-// checkStamp checks that the stamp of a put exceeds those of all versions that were there.
+// checkStamp checks that the stamp of a version exceeds those of all versions that were there.
 func (s *sim) checkStamp(n *node, w replica.Write, done replica.Written, before []replica.Version) {
-	if w.Delete {
+	if w.Delete && !w.Visible {
 		return
 	}
 	var stamp clock.Timestamp
@@ -123,9 +181,9 @@ func (s *sim) checkNothingWritten(n *node, t token, w replica.Write) {
 	}
 	for _, e := range shown {
 		switch {
-		case w.Delete && t.known.Has(e.Index):
-			s.fail("delete of %s at %s made no mutation, though it has seen version %v", w.Key, n.name, e.Dot)
-		case !w.Delete && (!t.known.Has(e.Index) || len(shown) != 1 || e.Value != string(w.Value)):
+		case w.Delete && !e.Deleted && (w.Visible || t.known.Has(e.Index)):
+			s.fail("delete of %s at %s made no mutation, though it has to tell of version %v", w.Key, n.name, e.Dot)
+		case !w.Delete && (!t.known.Has(e.Index) || len(shown) != 1 || e.Deleted || e.Value != string(w.Value)):
 			s.fail("put of %s at %s made no mutation, though versions are %s", w.Key, n.name, ghost.Dots(shown))
 		}
 	}

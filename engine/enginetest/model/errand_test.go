@@ -3,6 +3,7 @@ package model_test
 import (
 	"strconv"
 
+	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
@@ -93,7 +94,7 @@ func (s *sim) straggler() {
 	late, deleter := trio[0], trio[1]
 	author, key := pick(s, trio[1:]), pick(s, s.keys)
 	s.putHeard(author, key, []*node{deleter})
-	s.apply(deleter, deleter.read(key), replica.Write{Key: key, Delete: true, Now: s.now()})
+	s.apply(deleter, deleter.read(key), replica.Write{Key: key, Delete: true, Visible: s.chance(s.visible), Now: s.now()})
 	s.forget(deleter, key)
 	late.pull = nil
 	s.askPeer(late, deleter, s.chance(0.3))
@@ -120,6 +121,37 @@ func (s *sim) forget(n *node, key string) {
 	}
 	s.drainAll(n, 1)
 	n.rep.Collect(n.knownMembers())
+}
+
+// burial lets a delete reach all members, while what one of them wrote before, and perhaps another delete, did not leave it. Who has deleted hears that
+// they have it, in one way or another, and may end it.
+func (s *sim) burial() {
+	if len(s.split) > 0 || len(s.others(s.nodes[0])) < len(s.nodes)-1 {
+		return
+	}
+	s.stats["burial"]++
+	deleter, author, key := pick(s, s.nodes), pick(s, s.nodes), pick(s, s.keys)
+	s.putHeard(deleter, key, s.nodes)
+	isUnheard := s.chance(0.7) && author != deleter
+	if isUnheard {
+		s.writeUnheard(author, key, deleter)
+	}
+	s.apply(deleter, deleter.read(key), replica.Write{Key: key, Delete: true, Visible: s.chance(s.visible), Now: s.now()})
+	dots := deleter.rep.Clock()
+	s.drainAll(deleter, 0)
+	for _, m := range s.nodes {
+		s.deliverTo(m)
+		if own := dots.Entry(deleter.id); m != deleter && own.Max() > 0 {
+			deleter.rep.WitnessDots(m.id, []clock.Dot{{Actor: deleter.id, Counter: own.Max()}})
+		}
+		if s.chance(0.9) {
+			deleter.rep.Witness(m.id, m.rep.Clock())
+		}
+	}
+	if isUnheard && s.chance(0.5) {
+		s.pullAll(deleter, author)
+	}
+	s.reapAt(deleter, deleter.knownMembers())
 }
 
 // funeral lets a node die, the others close its entry, and another one join after that.

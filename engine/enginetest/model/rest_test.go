@@ -52,6 +52,9 @@ func (s *sim) round() {
 		}
 		n.rep.Collect(n.knownMembers())
 	}
+	for _, n := range s.nodes {
+		s.reapAt(n, n.knownMembers())
+	}
 }
 
 // pullAll does a whole transfer, after the one that is in progress.
@@ -72,7 +75,7 @@ func (s *sim) isAtRest() bool {
 	}
 	c := s.nodes[0].rep.Clock()
 	return !slices.ContainsFunc(s.nodes, func(n *node) bool {
-		return !n.ready || n.position < len(s.log) || n.rep.Pending() > 0 || n.rep.NumUnstable() > 0 || !n.rep.Clock().Equal(c)
+		return !n.ready || n.position < len(s.log) || n.rep.Pending() > 0 || n.rep.NumUnstable() > 0 || n.rep.NumLone() > 0 || !n.rep.Clock().Equal(c)
 	})
 }
 
@@ -111,6 +114,9 @@ func (s *sim) checkClean(n *node) {
 			s.fail("end: %s keeps of %s: %+v", n.name, p.Key, p)
 		}
 		conflicts += min(len(p.Object.Versions), 2) / 2
+		if replica.IsAbsent(p.Object.Versions) {
+			s.fail("end: %s keeps of %s nothing but deletes: %+v", n.name, p.Key, p)
+		}
 		bytes += len(p.Key)
 		for _, v := range p.Object.Versions {
 			bytes += len(v.Value)

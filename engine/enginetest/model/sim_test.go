@@ -26,6 +26,7 @@ type wrong struct {
 	// weather replaces the random weather when it is set; the cluster is then three nodes with many keys.
 	weather        weather
 	sealBeforeFull bool // a node that starts closes the entries of dead actors at once
+	hasty          bool // deletes are reaped without asking the members
 	reuseActor     bool // a node that starts without memory goes on with its old actor
 }
 
@@ -41,7 +42,8 @@ type sim struct {
 	options replica.Options
 	weather weather
 	wrong   wrong
-	err     error // the first violation
+	visible float64 // how many of the deletes are visible: tables of which two sides of a split want different things have both
+	err     error   // the first violation
 
 	stories ghost.Histories[string]
 	nodes   []*node
@@ -68,6 +70,7 @@ func newSim(seed uint64, w wrong) *sim {
 		crash: pick(s, []float64{0.002, 0.008, 0.02}), restart: pick(s, []float64{0.001, 0.005}), calm: pick(s, []float64{0, 0.005, 0.02}),
 		deletes: pick(s, []float64{0.25, 0.5}), errands: pick(s, []float64{0, 0.005, 0.01}),
 	}
+	s.visible = pick(s, []float64{0, 1, 1, 0.5})
 	numKeys, numNodes := 1+r.IntN(4), 3+r.IntN(3)
 	if w.weather != (weather{}) {
 		s.weather, numKeys, numNodes = w.weather, 24, 3
@@ -169,6 +172,7 @@ func (s *sim) step() {
 		{0.15, s.transfer},
 		{0.06, s.applyLog},
 		{0.02, s.collect},
+		{0.02, s.reap},
 		{0.03, s.seal},
 		{0.015, s.partition},
 		{0.02, s.gossip},
@@ -178,6 +182,7 @@ func (s *sim) step() {
 		{s.weather.errands, s.courier},
 		{s.weather.errands, s.straggler},
 		{s.weather.errands, s.funeral},
+		{s.weather.errands, s.burial},
 	}
 	total := 0.0
 	for _, a := range actions {

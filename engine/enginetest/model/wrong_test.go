@@ -32,6 +32,7 @@ func TestOracleNoticesWrongProtocols(t *testing.T) {
 		{"a delete makes no dot", wrong{deleting: deleteWithoutDot}},
 		{"a version stays though the sender has removed it", wrong{answer: keepVersions}},
 		{"the log is collected without asking the members", wrong{planned: collectAlone, sent: collectThere, chunk: collectThere}},
+		{"deletes are reaped without asking the members", wrong{hasty: true}},
 		{"entries of dead actors are closed before their values are here", wrong{sealBeforeFull: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
