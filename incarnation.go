@@ -304,7 +304,7 @@ func (n *Node) event(e engine.Event) {
 	n.cfg.Events(e)
 	level := slog.LevelInfo
 	switch e.Kind {
-	case engine.EventConflict, engine.EventJudged, engine.EventRepaired:
+	case engine.EventConflict, engine.EventJudged, engine.EventRepaired, engine.EventShadowed:
 		level = slog.LevelDebug
 	case engine.EventTrap, engine.EventRestart, engine.EventOptionsDiffer, engine.EventHandlerDisabled, engine.EventMended, engine.EventDisputed,
 		engine.EventBehind:

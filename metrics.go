@@ -53,6 +53,7 @@ func families() map[string]family {
 	define(counter, "kvnode_handler_runs_total", "Runs of handlers at this node, by what came of them.", "outcome")
 	define(counter, "kvnode_handler_fuel_total", "Fuel that handlers used at this node.")
 	define(counter, "kvnode_handler_seconds_total", "Time that runs of handlers took at this node.")
+	define(counter, "kvnode_shadow_runs_total", "Conflicts that this node has compared, by whether they would end equally under the shadow.", "outcome")
 	define(gauge, "kvnode_quarantines", "Conflicts on which a handler trapped, and that it must not judge again.")
 	define(gauge, "kvnode_table_keys", "Keys of a table.", "table")
 	define(gauge, "kvnode_table_bytes", "Bytes of a table's keys and values.", "table")
@@ -198,6 +199,8 @@ func showEngine(show shower, s engine.Stats) {
 	}
 	show("quarantines", float64(s.Quarantines))
 	showRuns(show, s.Runs)
+	show("shadow_runs_total", float64(s.ShadowEqual), "equal")
+	show("shadow_runs_total", float64(s.ShadowDifferent), "different")
 	show("repairs_total", float64(s.RepairsByLog), "log")
 	show("repairs_total", float64(s.RepairsByFull), "full")
 	show("repair_bytes_total", float64(s.RepairBytes))

@@ -153,6 +153,33 @@ func (n *Node) Disable(ctx context.Context, table string) (engine.Handler, error
 	return e.Disable(ctx, table)
 }
 
+// ActivateShadow lets a module run beside the handler in force, without effect; see [engine.Engine.ActivateShadow].
+func (n *Node) ActivateShadow(ctx context.Context, table, plugin string) (engine.Handler, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	return e.ActivateShadow(ctx, table, plugin)
+}
+
+// Shadow reports on the shadow of a table; see [engine.Engine.Shadow].
+func (n *Node) Shadow(ctx context.Context, table string) (engine.ShadowReport, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return engine.ShadowReport{}, err
+	}
+	return e.Shadow(ctx, table)
+}
+
+// EndShadow ends the shadow of a table; see [engine.Engine.EndShadow].
+func (n *Node) EndShadow(ctx context.Context, table string) (engine.ShadowReport, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return engine.ShadowReport{}, err
+	}
+	return e.EndShadow(ctx, table)
+}
+
 // Conflicts lists the journal, newest first; see [engine.Engine.Conflicts].
 func (n *Node) Conflicts(ctx context.Context, opts ...engine.JournalOption) ([]engine.Conflict, error) {
 	e, err := n.engine(ctx)

@@ -45,11 +45,19 @@ func (sh *shell) pluginCommand() *cli.Command {
 				Description: "PLUGIN is a name, which means all its modules, NAME@NUMBER, or a SHA-256 or the beginning of one.", Action: sh.pluginShow,
 			}, "kvnode plugin show carts", "kvnode plugin show carts@1 --output json"),
 			withExamples(&cli.Command{
-				Name: "activate", Usage: "make a module judge a table's conflicts", ArgsUsage: "TABLE PLUGIN",
+				Name: "activate", Usage: "make a module judge a table's conflicts", ArgsUsage: "TABLE [PLUGIN]",
 				Description: "PLUGIN is a name, which means its latest module, NAME@NUMBER, or a SHA-256 or the beginning of one. Every node brings along\n" +
-					"counter, json-merge, lww, max and set-union.",
+					"counter, json-merge, lww, max and set-union. With --shadow the module runs beside the one in force, without effect;\n" +
+					"'kvnode plugin shadow TABLE' tells what would end differently.",
+				Flags: []cli.Flag{
+					&cli.BoolFlag{Name: "shadow", Usage: "run it beside the module in force and only compare"},
+					&cli.BoolFlag{Name: "off", Usage: "with --shadow and without PLUGIN: end that"},
+				},
 				Action: sh.pluginActivate,
-			}, "kvnode plugin activate carts carts", "kvnode plugin activate sessions carts@1 --output json"),
+			}, "kvnode plugin activate carts carts", "kvnode plugin activate sessions carts@1 --shadow"),
+			withExamples(&cli.Command{
+				Name: "shadow", Usage: "tell on which conflicts the shadow of a table would decide otherwise", ArgsUsage: "TABLE", Action: sh.pluginShadow,
+			}, "kvnode plugin shadow carts", "kvnode plugin shadow carts --output json"),
 			withExamples(&cli.Command{
 				Name: "rollback", Usage: "go back to the module that judged a table's conflicts before", ArgsUsage: "TABLE", Action: sh.pluginRollback,
 				Description: "Again and again, it goes further back. 'kvnode table info TABLE' lists the earlier modules.",

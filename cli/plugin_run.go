@@ -45,6 +45,7 @@ func fillPlugin(w *grid, p rest.PluginInfo) {
 	w.row("installed", p.Installed.Format(time.RFC3339))
 	w.row("here", yesNo(p.Here))
 	w.row("tables", orDash(joined(p.Tables)))
+	w.fact("shadow in", joined(p.Shadows))
 	w.row("imports", orDash(joined(p.Imports)))
 	w.row("metering", p.Rewriter)
 	w.row("memory", orDefault(p.Limits.MemoryBytes))
@@ -86,17 +87,80 @@ func checkLines(report json.RawMessage) [][2]string {
 }
 
 func (sh *shell) pluginActivate(c *cli.Context) error {
-	args, err := operands(c, "TABLE PLUGIN")
-	if err != nil {
+	usage := "TABLE PLUGIN"
+	if c.Bool("off") {
+		usage = "TABLE"
+	}
+	args, err := operands(c, usage)
+	switch {
+	case err != nil:
 		return err
+	case c.Bool("off") && !c.Bool("shadow"):
+		return usagef("--off goes with --shadow; 'kvnode plugin disable' ends the judging itself")
+	case c.Bool("off"):
+		return sh.shadowReport(c, "end the shadow of", args[0], (*rest.Client).EndShadow)
+	}
+	activate := (*rest.Client).Activate
+	if c.Bool("shadow") {
+		activate = (*rest.Client).ActivateShadow
 	}
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
-		record, err := client.Activate(ctx, args[0], args[1])
+		record, err := activate(client, ctx, args[0], args[1])
 		if err != nil {
 			return fmt.Errorf("activate %s for %s: %w", quoted(args[1]), quoted(args[0]), err)
 		}
 		return sh.showHandler(c, args[0], record)
 	})
+}
+
+func (sh *shell) pluginShadow(c *cli.Context) error {
+	args, err := operands(c, "TABLE")
+	if err != nil {
+		return err
+	}
+	return sh.shadowReport(c, "report on the shadow of", args[0], (*rest.Client).Shadow)
+}
+
+func (sh *shell) shadowReport(c *cli.Context, what, table string, report func(*rest.Client, context.Context, string) (rest.ShadowReport, error)) error {
+	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
+		r, err := report(client, ctx, table)
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", what, quoted(table), err)
+		}
+		return sh.show(c, rest.NewShadowJSON(r), func(w *grid) { fillShadow(w, r) })
+	})
+}
+
+func fillShadow(w *grid, r rest.ShadowReport) {
+	w.row("table", r.Table)
+	w.row("shadow", fmt.Sprintf("%s@%d %s", r.Handler.Plugin, r.Handler.Number, short(r.Handler.SHA256)))
+	w.row("compared", r.Compared)
+	w.row("equal", r.Equal)
+	w.row("different", r.Different)
+	w.row("errors", r.Errors)
+	w.row("traps", r.Traps)
+	for _, d := range r.Differences {
+		w.row("")
+		w.row("conflict", d.ID)
+		w.row("key", cell(d.Key))
+		w.row("  live", outcome(d.Live))
+		w.row("  shadow", outcome(d.Shadow))
+	}
+}
+
+// outcome says in a line how a conflict ends.
+func outcome(o rest.Outcome) string {
+	line := string(o.State)
+	if o.Verdict != "" {
+		line += " (" + o.Verdict + ")"
+	}
+	if o.Value != nil {
+		line += " " + cell(o.Value)
+	}
+	if o.Reason != "" {
+		line += ": " + cell(o.Reason)
+	}
+	return line
 }
 
 func (sh *shell) pluginRollback(c *cli.Context) error {

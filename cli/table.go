@@ -112,6 +112,9 @@ func fillTable(w *grid, t rest.TableInfo) {
 		w.row("module", t.Active.SHA256)
 		w.fact("disabled", t.Active.Reason)
 	}
+	if r := t.Shadow; r != nil {
+		w.row("shadow", fmt.Sprintf("%s@%d %s", r.Plugin, r.Number, short(r.SHA256)))
+	}
 	for _, r := range slices.Backward(t.Earlier) {
 		w.row("before", fmt.Sprintf("%s@%d %s", r.Plugin, r.Number, short(r.SHA256)))
 	}

@@ -194,7 +194,8 @@ func (c *Core) consider(id caseID) {
 	if len(job.versions) < 2 || c.merger(t, id.key) != c.cfg.Name {
 		return
 	}
-	switch _, banned := c.space.quarantined(job); {
+	_, banned := c.space.quarantined(job)
+	switch {
 	case banned, job.handler.Disabled:
 	case !have && t.options.Unresolved == RestartNode:
 		c.trapped(job, "the table's policy restarts the merging node", true)
@@ -202,6 +203,7 @@ func (c *Core) consider(id caseID) {
 	default:
 		c.judgeAsMerger(job)
 	}
+	c.compareShadow(job, have, banned)
 }
 
 // judgeAsMerger lets this node, the merger, judge a conflict, unless that is done or under way.

@@ -29,7 +29,7 @@ func NewDriver(cfg Config, resolver Resolver) (*Driver, error) {
 }
 
 // Step takes what calls have left and then the events, at one moment of time, and returns what is to be done. Jobs of JudgeConflict go to Judge,
-// PrepareHandlers to Prepare; the other effects are the caller's.
+// ShadowConflict to Shadow, PrepareHandlers to Prepare; the other effects are the caller's.
 func (d *Driver) Step(now time.Time, events ...Input) []Effect {
 	d.collect(nil)
 	effects := d.engine.core.Step(now, append(d.pending, events...)...)
@@ -122,6 +122,13 @@ func (d *Driver) MadeAgain() []MadeAgain { return d.engine.core.again }
 func (d *Driver) Judge(job Job) Input {
 	d.collect(nil)
 	d.engine.judge(job)
+	return <-d.engine.inputs
+}
+
+// Shadow runs a shadow and returns its outcome, as Judge does.
+func (d *Driver) Shadow(f ShadowConflict) Input {
+	d.collect(nil)
+	d.engine.shadow(f)
 	return <-d.engine.inputs
 }
 
@@ -299,6 +306,7 @@ func FrameName(payload []byte) string {
 		framePull: "pull", frameChunk: "chunk",
 		frameVerdict: "verdict", frameBeat: "beat", frameClosing: "closing", frameClosingReply: "closing reply", frameAskSeals: "ask seals", frameSeals: "seals",
 		frameSurvey: "survey", frameSurveyed: "surveyed", frameInspect: "inspect", frameInspected: "inspected", frameDisputed: "disputed",
+		frameShadow: "shadow",
 	}
 	if len(payload) < 2 || int(payload[1]) >= len(names) {
 		return "unknown"

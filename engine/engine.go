@@ -19,7 +19,7 @@ const (
 
 // Engine runs one incarnation of a node: the goroutines around a Core. Safe for concurrent use.
 //
-// The engine owns three kinds of goroutines: one that steps, one for each handler run of the merger, one for each loading of modules. Close ends
+// The engine owns three kinds of goroutines: one that steps, one for each handler run of the merger and of its shadow, one for each loading of modules. Close ends
 // and awaits them all.
 type Engine struct {
 	core   *Core
@@ -175,6 +175,8 @@ func (e *Engine) perform(effect Effect) {
 		e.transmit(f)
 	case JudgeConflict:
 		e.work.Go(func() { e.judge(f.Job) })
+	case ShadowConflict:
+		e.work.Go(func() { e.shadow(f) })
 	case PrepareHandlers:
 		e.work.Go(e.prepare)
 	case SetRoutes:
@@ -208,6 +210,11 @@ func (e *Engine) judge(job Job) {
 		e.core.journal.note(e.core.verdictEntry(job, v))
 	}
 	e.post(judged{job: job, view: v, err: err})
+}
+
+func (e *Engine) shadow(f ShadowConflict) {
+	v, err := e.core.judge(e.ctx, f.Job)
+	e.post(shadowed{job: f.Job, live: f.live, view: v, err: err})
 }
 
 func (e *Engine) prepare() {

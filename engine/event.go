@@ -19,6 +19,7 @@ const (
 	EventRestart         EventKind = "node restarts"
 	EventHandlerActive   EventKind = "handler active"
 	EventHandlerDisabled EventKind = "handler disabled: restart intensity exceeded"
+	EventShadowed        EventKind = "shadow compared"
 	EventHandlerStopped  EventKind = "handler disabled by hand"
 	EventBehind          EventKind = "member does not keep up with the mutations: it takes what it misses by repair"
 	EventRepaired        EventKind = "replica repaired"

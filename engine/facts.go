@@ -17,6 +17,7 @@ import (
 const (
 	keyTable      = "t/" // name
 	keyHandler    = "h/" // table
+	keyShadow     = "w/" // table
 	keyPlugin     = "p/" // name/sha256
 	keyModule     = "m/" // sha256/chunk
 	keyQuarantine = "q/" // hash of table, epoch, key, siblings and handler
@@ -97,6 +98,7 @@ type facts struct {
 	codec       codec
 	tables      map[string]tableFact
 	handlers    map[string]handlerEntry
+	shadows     map[string]handlerRecord
 	plugins     map[string]pluginRecord // by catalogue key
 	quarantines map[string]quarantineRecord
 	members     map[string]memberRecord
@@ -114,6 +116,7 @@ func newFacts() *facts {
 		codec:       newCodec(),
 		tables:      map[string]tableFact{},
 		handlers:    map[string]handlerEntry{},
+		shadows:     map[string]handlerRecord{},
 		plugins:     map[string]pluginRecord{},
 		quarantines: map[string]quarantineRecord{},
 		members:     map[string]memberRecord{},
@@ -125,7 +128,7 @@ func newFacts() *facts {
 // learn derives what the siblings of one catalogue key say. For a table it returns the name.
 func (f *facts) learn(key string, versions []replica.Version) (string, []Event) {
 	f.version++
-	if key != "" && strings.Contains("thpq", key[:1]) {
+	if key != "" && strings.Contains("thwpq", key[:1]) {
 		f.judging++
 	}
 	if strings.HasPrefix(key, keyModule) {
@@ -137,6 +140,8 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 		return rest, f.learnTable(rest, versions)
 	case keyHandler:
 		f.learnHandler(rest, versions)
+	case keyShadow:
+		put(f.shadows, rest, versions, f.codec, laterHandler)
 	case keyPlugin:
 		put(f.plugins, key, versions, f.codec, betterPlugin)
 	case keyQuarantine:

@@ -12,17 +12,7 @@ import (
 // record end. The plugin is a name (its newest module, or a built-in handler), NAME@NUMBER, NAME@SHA-256, a SHA-256, or an unambiguous beginning of one. Errors: ErrNoTable,
 // ErrNoPlugin, ErrNotReady.
 func (e *Engine) Activate(ctx context.Context, table, plugin string) (Handler, error) {
-	if err := e.AwaitReady(ctx); err != nil {
-		return Handler{}, err
-	}
-	t, err := e.core.space.table(table)
-	if err != nil {
-		return Handler{}, err
-	}
-	if err := e.bringIn(ctx, plugin); err != nil {
-		return Handler{}, err
-	}
-	p, err := e.core.space.findPlugin(plugin)
+	t, p, err := e.candidate(ctx, table, plugin)
 	if err != nil {
 		return Handler{}, err
 	}
@@ -33,6 +23,22 @@ func (e *Engine) Activate(ctx context.Context, table, plugin string) (Handler, e
 		return Handler{}, err
 	}
 	return e.activated(ctx, t, rec)
+}
+
+// candidate finds a table and a module to judge its conflicts, which is installed if it is a built-in one.
+func (e *Engine) candidate(ctx context.Context, name, plugin string) (*table, pluginRecord, error) {
+	if err := e.AwaitReady(ctx); err != nil {
+		return nil, pluginRecord{}, err
+	}
+	t, err := e.core.space.table(name)
+	if err != nil {
+		return nil, pluginRecord{}, err
+	}
+	if err := e.bringIn(ctx, plugin); err != nil {
+		return nil, pluginRecord{}, err
+	}
+	p, err := e.core.space.findPlugin(plugin)
+	return t, p, err
 }
 
 // Rollback makes the module judge a table's conflicts that did so before the one in force; again and again, it goes further back. Modules that are not

@@ -47,6 +47,14 @@ type judged struct {
 	reader bool
 }
 
+// shadowed is the outcome of a ShadowConflict effect; live is what readers saw when it began.
+type shadowed struct {
+	job  Job
+	live view
+	view view
+	err  error
+}
+
 func (Tick) apply(c *Core)      { c.tick() }
 func (Flush) apply(*Core)       {}
 func (Lost) apply(c *Core)      { c.syncSoon() }
@@ -55,6 +63,8 @@ func (e Arrived) apply(c *Core) { c.receive(e) }
 func (e await) apply(c *Core)   { c.await(e.w) }
 func (e noticed) apply(c *Core) { c.noticeConflict(e.t, e.key) }
 func (e judged) apply(c *Core)  { c.onJudged(e) }
+
+func (e shadowed) apply(c *Core) { c.onShadowed(e) }
 
 // Effect is something that the shell has to do.
 type Effect interface{ effect() }
@@ -68,6 +78,12 @@ type Transmit struct {
 
 // JudgeConflict runs a handler; the outcome comes back as an input.
 type JudgeConflict struct{ Job Job }
+
+// ShadowConflict runs a shadow on a conflict; the outcome comes back as an input.
+type ShadowConflict struct {
+	Job  Job
+	live view
+}
 
 // PrepareHandlers loads the modules that are in force and closes others.
 type PrepareHandlers struct{}
@@ -86,6 +102,7 @@ type Stop struct{ Err error }
 
 func (Transmit) effect()        {}
 func (JudgeConflict) effect()   {}
+func (ShadowConflict) effect()  {}
 func (PrepareHandlers) effect() {}
 func (SetRoutes) effect()       {}
 func (Restart) effect()         {}
@@ -99,4 +116,5 @@ type Job struct {
 	siblings string
 	handler  handlerRecord
 	record   string
+	isShadow bool
 }

@@ -69,7 +69,9 @@ func (j *judges) run(ctx context.Context, job Job) (view, error) {
 	}
 	v.Reason = validText(v.Reason)
 	w := viewOf(job.versions, v)
-	job.t.views.put(job.key, job.siblings, job.record, w)
+	if !job.isShadow {
+		job.t.views.put(job.key, job.siblings, job.record, w)
+	}
 	return w, nil
 }
 
@@ -235,13 +237,16 @@ func closeAll(idle []Judge) error {
 	return errors.Join(errs...)
 }
 
-// handlersInForce lists the handler records of all open tables.
+// handlersInForce lists the handler records of all open tables, those of shadows too.
 func (s *space) handlersInForce() []handlerRecord {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var out []handlerRecord
 	for _, name := range slices.Sorted(maps.Keys(s.tables)) {
 		if r, ok := s.facts.handler(s.tables[name]); ok && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+		if r, ok := s.facts.shadow(s.tables[name]); ok && !slices.Contains(out, r) {
 			out = append(out, r)
 		}
 	}

@@ -103,6 +103,7 @@ func (c *Core) newReceivers() []receiver {
 		frameInspect:      on(c, c.onInspect),
 		frameInspected:    on(c, c.onInspected),
 		frameDisputed:     on(c, c.onDisputed),
+		frameShadow:       on(c, c.onShadow),
 	}
 }
 

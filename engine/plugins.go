@@ -27,6 +27,8 @@ type PluginInfo struct {
 	Here bool `json:"here"`
 	// Tables are those whose conflicts it judges now.
 	Tables []string `json:"tables"`
+	// Shadows are those in which it runs beside the handler in force, without effect.
+	Shadows []string `json:"shadows,omitempty"`
 	// Checked counts what the module's check report says; nil without a report.
 	Checked *CheckSummary `json:"checked,omitempty"`
 	// Check is the whole report, Imports are the functions of the host that the module uses, Runs counts what came of it at this node. Only Plugin fills
@@ -309,6 +311,9 @@ func (s *space) pluginInfo(r pluginRecord) PluginInfo {
 		h, ok := s.handler(t)
 		if ok && !h.Disabled && h.SHA256 == r.SHA256 && h.Plugin == r.Name {
 			out.Tables = append(out.Tables, t.name)
+		}
+		if w, ok := s.shadow(t); ok && w.SHA256 == r.SHA256 && w.Plugin == r.Name {
+			out.Shadows = append(out.Shadows, t.name)
 		}
 	}
 	return out

@@ -68,6 +68,7 @@ type space struct {
 	watches watchCounts
 	tallies tallies
 	runs    *runs
+	shadows *shadowBook
 	backlog *backlog
 
 	dirtyMu sync.Mutex
@@ -82,6 +83,7 @@ func newSpace(self clock.Actor) *space {
 		facts:     newFacts(),
 		backlog:   newBacklog(),
 		runs:      newRuns(),
+		shadows:   newShadowBook(),
 	}
 	s.setRetired(nil)
 	return s

@@ -10,6 +10,9 @@ type Stats struct {
 	Quarantines int
 	// Runs adds up what came of the runs of all modules.
 	Runs RunStats
+	// ShadowEqual and ShadowDifferent count the conflicts that this node has compared, by whether they would end differently under the shadow.
+	ShadowEqual     uint64
+	ShadowDifferent uint64
 	// Watchers are open now; WatchersOverloaded have ended because they did not keep up.
 	Watchers           int
 	WatchersOverloaded uint64
@@ -31,6 +34,8 @@ type Stats struct {
 type tallies struct {
 	unconfirmed, behind     atomic.Int64
 	byLog, byFull, repaired atomic.Uint64
+	// shadowEqual and shadowDifferent count the conflicts on which this node ran a shadow.
+	shadowEqual, shadowDifferent atomic.Uint64
 }
 
 // Stats counts. It never blocks for long, and answers also while the node is not ready. Safe for concurrent use.
@@ -41,6 +46,7 @@ func (e *Engine) Stats() Stats {
 		Watchers: int(s.watches.open.Load()), WatchersOverloaded: s.watches.overloaded.Load(),
 		Unconfirmed: int(s.tallies.unconfirmed.Load()), Behind: int(s.tallies.behind.Load()),
 		Waiting: waiting, Refused: refused, Runs: s.runs.all(),
+		ShadowEqual: s.tallies.shadowEqual.Load(), ShadowDifferent: s.tallies.shadowDifferent.Load(),
 		RepairsByLog: s.tallies.byLog.Load(), RepairsByFull: s.tallies.byFull.Load(), RepairBytes: s.tallies.repaired.Load(),
 	}
 	for _, t := range s.sortedTables() {

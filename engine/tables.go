@@ -115,6 +115,10 @@ func (s *space) info(t *table) TableInfo {
 		active := s.facts.public(r)
 		out.Active = &active
 	}
+	if r, ok := s.facts.shadow(t); ok {
+		shadow := s.facts.public(r)
+		out.Shadow = &shadow
+	}
 	for _, r := range s.facts.earlier(t) {
 		out.Earlier = append(out.Earlier, s.facts.public(r))
 	}

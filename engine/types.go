@@ -79,6 +79,8 @@ type TableInfo struct {
 	Active *Handler `json:"active,omitempty"`
 	// Earlier are the records before it, the latest last; a bounded number of them. Rollback goes back to them.
 	Earlier []Handler `json:"earlier,omitempty"`
+	// Shadow is the handler that runs beside it without effect, nil when there is none.
+	Shadow *Handler `json:"shadow,omitempty"`
 	// RejectedOptions are what another node asked for when both sides of a split created the table.
 	RejectedOptions []TableOptions `json:"rejected_options,omitempty"`
 }

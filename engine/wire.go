@@ -35,6 +35,7 @@ const (
 	frameInspect
 	frameInspected
 	frameDisputed
+	frameShadow
 )
 
 // partitionID names one replica of the cluster. The catalogue is the zero partitionID.
@@ -164,6 +165,26 @@ type verdictFrame struct {
 	SHA256  string
 	Fuel    uint64
 	Took    uint64 // nanoseconds
+}
+
+// shadowFrame tells how a conflict ends under a table's handler and under its shadow, the record, for the other members' reports.
+type shadowFrame struct {
+	_      struct{} `cbor:",toarray"`
+	Table  string
+	Record string
+	ID     string
+	Key    []byte // any bytes, hence no text
+	Equal  bool
+	Live   outcomeFrame
+	Shadow outcomeFrame
+}
+
+type outcomeFrame struct {
+	_       struct{} `cbor:",toarray"`
+	State   State
+	Verdict string
+	Value   []byte
+	Reason  string
 }
 
 // chunkFrame answers a pull.

@@ -47,6 +47,11 @@ func goldenFrames() []struct {
 			ID: "0123456789ab", Table: "carts", Key: []byte{'k', 0xff}, Merger: "b", State: Resolved, Verdict: "value", Value: []byte("v"), Plugin: "carts",
 			SHA256: "ab", Fuel: 9, Took: 10,
 		}},
+		{"shadow", frameShadow, shadowFrame{
+			Table: "carts", Record: "cd", ID: "0123456789ab", Key: []byte{'k', 0xff}, Equal: true,
+			Live:   outcomeFrame{State: Resolved, Verdict: "value", Value: []byte("v")},
+			Shadow: outcomeFrame{State: Failed, Verdict: "error", Value: []byte("w"), Reason: "why"},
+		}},
 		{"closing", frameClosing, closingFrame{Round: 3, Actors: []closingActor{{Actor: one, Digest: 4}, {Actor: two, Retire: true}}}},
 		{"closing reply", frameClosingReply, closingReplyFrame{Round: 3, Agreed: []bool{true, false}}},
 		{"ask seals", frameAskSeals, askSealsFrame{}},
@@ -107,6 +112,8 @@ func TestFramesReadBackAreWhatWasSent(t *testing.T) {
 			back, err = decode[chunkFrame](c, body)
 		case frameVerdict:
 			back, err = decode[verdictFrame](c, body)
+		case frameShadow:
+			back, err = decode[shadowFrame](c, body)
 		case frameBeat:
 			back, err = decode[beatFrame](c, body)
 		case frameAskSeals:

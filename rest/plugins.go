@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -118,11 +119,15 @@ func limitsOf(r *http.Request) (engine.Limits, error) {
 
 // putHandler makes a plugin judge the table's conflicts.
 func (s *Server) putHandler(w *tracked, r *http.Request) error {
+	return s.activate(w, r, s.store.Activate)
+}
+
+func (s *Server) activate(w *tracked, r *http.Request, activate func(ctx context.Context, table, plugin string) (engine.Handler, error)) error {
 	var body ActivateJSON
 	if err := readJSON(w, r, maxSmallBytes, false, &body); err != nil {
 		return err
 	}
-	record, err := s.store.Activate(r.Context(), r.PathValue("table"), body.Plugin)
+	record, err := activate(r.Context(), r.PathValue("table"), body.Plugin)
 	if err != nil {
 		return err
 	}

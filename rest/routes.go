@@ -54,9 +54,12 @@ func (s *Server) register() {
 			http.MethodPost:   {handle: s.putEntries, query: []string{"ack", "previous"}},
 			http.MethodDelete: {handle: s.clearTable},
 		},
-		"/v1/tables/{table}/entries/delete":   {http.MethodPost: {handle: s.deleteEntries, query: []string{"ack", "previous"}}},
-		"/v1/tables/{table}/watch":            {http.MethodGet: {handle: s.watch, query: []string{"key", "value"}, stream: true}},
-		"/v1/tables/{table}/handler":          {http.MethodPut: {handle: s.putHandler}, http.MethodDelete: {handle: s.disableHandler}},
+		"/v1/tables/{table}/entries/delete": {http.MethodPost: {handle: s.deleteEntries, query: []string{"ack", "previous"}}},
+		"/v1/tables/{table}/watch":          {http.MethodGet: {handle: s.watch, query: []string{"key", "value"}, stream: true}},
+		"/v1/tables/{table}/handler":        {http.MethodPut: {handle: s.putHandler}, http.MethodDelete: {handle: s.disableHandler}},
+		"/v1/tables/{table}/shadow": {
+			http.MethodPut: {handle: s.putShadow}, http.MethodGet: {handle: s.getShadow}, http.MethodDelete: {handle: s.endShadow},
+		},
 		"/v1/tables/{table}/handler/rollback": {http.MethodPost: {handle: s.rollBack}},
 		"/v1/plugins":                         {http.MethodGet: {handle: s.listPlugins}},
 		"/v1/plugins/{name}": {

@@ -54,6 +54,13 @@ type Store interface {
 	// Disable lets nobody judge the table's conflicts.
 	Disable(ctx context.Context, table string) (engine.Handler, error)
 
+	// ActivateShadow lets a plugin run beside the handler in force, without effect.
+	ActivateShadow(ctx context.Context, table, plugin string) (engine.Handler, error)
+	// Shadow reports on it.
+	Shadow(ctx context.Context, table string) (engine.ShadowReport, error)
+	// EndShadow ends it and returns the last report.
+	EndShadow(ctx context.Context, table string) (engine.ShadowReport, error)
+
 	Conflicts(ctx context.Context, opts ...engine.JournalOption) ([]engine.Conflict, error)
 	// Conflict finds one by its id or the beginning of it.
 	Conflict(ctx context.Context, id string) (engine.Conflict, error)

@@ -30,6 +30,10 @@ type (
 	Limits = engine.Limits
 	// Handler is an engine.Handler.
 	Handler = engine.Handler
+	// ShadowReport is an engine.ShadowReport.
+	ShadowReport = engine.ShadowReport
+	// Outcome is an engine.Outcome.
+	Outcome = engine.Outcome
 	// PluginInfo is an engine.PluginInfo.
 	PluginInfo = engine.PluginInfo
 	// Conflict is an engine.Conflict.

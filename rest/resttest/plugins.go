@@ -164,3 +164,72 @@ func (s *Store) Disable(ctx context.Context, name string) (engine.Handler, error
 	s.enforce(t, record)
 	return record, nil
 }
+
+// ActivateShadow implements rest.Store.
+func (s *Store) ActivateShadow(ctx context.Context, name, plugin string) (engine.Handler, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	defer leave()
+	t, ok := s.tables[name]
+	if !ok {
+		return engine.Handler{}, engine.ErrNoTable
+	}
+	i, err := s.find(plugin)
+	if err != nil {
+		return engine.Handler{}, err
+	}
+	p := &s.plugins[i]
+	t.info.Shadow = &engine.Handler{Plugin: p.Name, SHA256: p.SHA256, Number: p.Number, Epoch: 1, Time: epoch()}
+	p.Shadows = append(p.Shadows, name)
+	return *t.info.Shadow, nil
+}
+
+// Shadow implements rest.Store. A shadow finds that each conflict of the journal would end differently.
+func (s *Store) Shadow(ctx context.Context, name string) (engine.ShadowReport, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return engine.ShadowReport{}, err
+	}
+	defer leave()
+	return s.shadowOf(name)
+}
+
+func (s *Store) shadowOf(name string) (engine.ShadowReport, error) {
+	t, ok := s.tables[name]
+	switch {
+	case !ok:
+		return engine.ShadowReport{}, engine.ErrNoTable
+	case t.info.Shadow == nil:
+		return engine.ShadowReport{}, engine.ErrNoShadow
+	}
+	r := engine.ShadowReport{Table: name, Handler: *t.info.Shadow}
+	for _, c := range s.conflicts {
+		r.Compared++
+		r.Different++
+		r.Differences = append(r.Differences, engine.Difference{
+			ID: c.ID, Key: c.Key, Live: engine.Outcome{State: c.State, Verdict: c.Verdict, Reason: c.Reason},
+			Shadow: engine.Outcome{State: engine.Resolved, Verdict: "value", Value: []byte("\xffnew")}, Time: epoch(),
+		})
+	}
+	return r, nil
+}
+
+// EndShadow implements rest.Store.
+func (s *Store) EndShadow(ctx context.Context, name string) (engine.ShadowReport, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return engine.ShadowReport{}, err
+	}
+	defer leave()
+	r, err := s.shadowOf(name)
+	if err == nil {
+		s.tables[name].info.Shadow = nil
+		for i := range s.plugins {
+			p := &s.plugins[i]
+			p.Shadows = slices.DeleteFunc(slices.Clone(p.Shadows), func(table string) bool { return table == name })
+		}
+	}
+	return r, err
+}

@@ -36,9 +36,53 @@ func (n *node) activate(table, plugin string) error {
 	}, engine.ErrNoTable, engine.ErrNoPlugin)
 }
 
+// changeShadow starts a shadow for the table, of any module of its name, or ends the one that it has.
+func (n *node) changeShadow(table string) {
+	all := n.versions(table)
+	if len(all) == 0 || n.w.chance(0.2) {
+		_ = n.alter("end the shadow of "+table, func(ctx context.Context, e *engine.Engine) error {
+			_, err := e.EndShadow(ctx, table)
+			return err
+		}, engine.ErrNoTable, engine.ErrNoShadow)
+		return
+	}
+	ref := pick(n.w, all).SHA256
+	_ = n.alter("shadow "+table+" by "+ref, func(ctx context.Context, e *engine.Engine) error {
+		_, err := e.ActivateShadow(ctx, table, ref)
+		return err
+	}, engine.ErrNoTable, engine.ErrNoPlugin)
+}
+
+// stepBack goes back to the handler before the one in force.
+func (n *node) stepBack(table string) {
+	err := n.alter("roll back "+table, func(ctx context.Context, e *engine.Engine) error {
+		_, err := e.Rollback(ctx, table)
+		return err
+	}, engine.ErrNoTable, engine.ErrNoEarlier)
+	if err == nil {
+		n.w.counts[CountStepBack]++
+	}
+}
+
+// disable takes the table's handler out of service.
+func (n *node) disable(table string) {
+	err := n.alter("disable the handler of "+table, func(ctx context.Context, e *engine.Engine) error {
+		_, err := e.Disable(ctx, table)
+		return err
+	}, engine.ErrNoTable, engine.ErrNoHandler)
+	if err == nil {
+		n.w.counts[CountDisable]++
+	}
+}
+
+// versions are the modules that are installed under the table's name, earliest first.
+func (n *node) versions(table string) []engine.PluginInfo {
+	return slices.DeleteFunc(n.plugins(), func(p engine.PluginInfo) bool { return p.Name != table })
+}
+
 // rollBack activates some module that has been installed for the table, often an older one than the one in force.
 func (n *node) rollBack(table string) {
-	all := slices.DeleteFunc(n.plugins(), func(p engine.PluginInfo) bool { return p.Name != table })
+	all := n.versions(table)
 	if len(all) < 2 {
 		return
 	}

@@ -115,8 +115,14 @@ func (c *clients) alter(n *node, table string) {
 	case !v.handlers:
 	case x < 0.75:
 		_ = n.install(table, c.module())
-	case x < 0.85:
+	case x < 0.82:
 		n.rollBack(table)
+	case x < 0.85:
+		n.stepBack(table)
+	case x < 0.87:
+		n.disable(table)
+	case x < 0.92:
+		n.changeShadow(table)
 	default:
 		_ = n.activate(table, table)
 	}

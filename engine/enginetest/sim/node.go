@@ -227,6 +227,8 @@ func (n *node) perform(effect engine.Effect) {
 		n.w.net.transmit(n, e)
 	case engine.JudgeConflict:
 		n.judge(e.Job)
+	case engine.ShadowConflict:
+		n.shadow(e)
 	case engine.PrepareHandlers:
 		n.driver.Prepare()
 	case engine.SetRoutes:
@@ -246,14 +248,26 @@ func (n *node) judge(job engine.Job) {
 	n.w.note("%s judges %s/%s", n.name, job.Table(), job.Key())
 	n.w.counts[CountMergerRun]++
 	n.w.ledger.merges(n, job.String())
-	outcome, life := n.driver.Judge(job), n.life
+	n.willHear(n.driver.Judge(job), func() { n.outcomes[place{job.Table(), job.Key()}] = struct{}{} })
+}
+
+// willHear brings the outcome of a handler's run to the node some time later.
+func (n *node) willHear(outcome engine.Input, heard func()) {
+	life := n.life
 	n.w.after(n.w.upTo(100*time.Millisecond), func() {
 		if n.life == life {
 			n.inbox = append(n.inbox, outcome)
-			n.outcomes[place{job.Table(), job.Key()}] = struct{}{}
+			heard()
 			n.wake(0)
 		}
 	})
+}
+
+// shadow runs a shadow as the merger does. Its outcome is no reason for a restart.
+func (n *node) shadow(f engine.ShadowConflict) {
+	n.w.note("%s lets the shadow judge %s/%s", n.name, f.Job.Table(), f.Job.Key())
+	n.w.counts[CountShadowRun]++
+	n.willHear(n.driver.Shadow(f), func() {})
 }
 
 // restart ends the incarnation soon, as the node has asked for; the next one keeps the memory, unless it is the process that ends.

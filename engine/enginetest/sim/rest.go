@@ -162,7 +162,10 @@ func (n *node) sight() string {
 		if info.Active != nil {
 			active = fmt.Sprintf("%+v", *info.Active)
 		}
-		info.Active = nil
+		if info.Shadow != nil {
+			active += fmt.Sprintf(" shadow %+v", *info.Shadow)
+		}
+		info.Active, info.Shadow = nil, nil
 		if isLocal(table) {
 			fmt.Fprintf(&b, "%+v epoch %d active %s\n", info.Options, info.Epoch, active)
 			continue

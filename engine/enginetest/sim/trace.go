@@ -58,6 +58,8 @@ func (t *trace) effect(n *node, out engine.Effect) {
 		t.add(e.Payload)
 	case engine.JudgeConflict:
 		t.add([]byte(n.name + " judges " + e.Job.Table() + "/" + e.Job.Key()))
+	case engine.ShadowConflict:
+		t.add([]byte(n.name + " lets the shadow judge " + e.Job.Table() + "/" + e.Job.Key()))
 	default:
 		t.add(fmt.Appendf(nil, "%s %T%+v", n.name, out, out))
 	}
