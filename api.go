@@ -32,6 +32,8 @@ type (
 	PluginInfo = engine.PluginInfo
 	// Conflict is one entry of the journal.
 	Conflict = engine.Conflict
+	// LogLine is something that a handler has printed, or why it trapped.
+	LogLine = engine.LogLine
 	// Resolution is how somebody ends a conflict by hand.
 	Resolution = engine.Resolution
 	// Settlement counts what became of keys that were to be settled.

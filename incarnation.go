@@ -87,11 +87,11 @@ func (i *incarnation) openHost(n *Node, again bool) error {
 		return err
 	}
 	if err == nil {
-		i.host, err = plugins.NewHost(plugins.Config{CacheDir: cache, Logger: n.cfg.Logger})
+		i.host, err = plugins.NewHost(plugins.Config{CacheDir: cache, Logger: n.cfg.Logger, Listen: n.listen})
 	}
 	if errors.Is(err, plugins.ErrCacheDir) && again || errors.Is(err, ErrDataDir) {
 		n.diskFailed(err)
-		i.host, err = plugins.NewHost(plugins.Config{Logger: n.cfg.Logger})
+		i.host, err = plugins.NewHost(plugins.Config{Logger: n.cfg.Logger, Listen: n.listen})
 	}
 	if err != nil {
 		return fmt.Errorf("handlers: %w", err)
@@ -301,6 +301,7 @@ func patiently(end func(context.Context) error) error {
 // event logs what an operator should know and passes it on.
 func (n *Node) event(e engine.Event) {
 	n.metrics.count(e)
+	n.logTrap(e)
 	n.cfg.Events(e)
 	level := slog.LevelInfo
 	switch e.Kind {

@@ -27,6 +27,7 @@ var (
 type Node struct {
 	cfg     Config
 	metrics *metrics
+	log     *engine.Log // of the handlers, over all incarnations
 
 	// mu guards what follows; changed is closed and replaced whenever the incarnation changes.
 	mu       sync.Mutex
@@ -48,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, changed: make(chan struct{}), closing: make(chan struct{}), done: make(chan struct{})}
+	n := &Node{cfg: cfg, log: engine.NewLog(), changed: make(chan struct{}), closing: make(chan struct{}), done: make(chan struct{})}
 	var err error
 	if n.metrics, err = newMetrics(n); err != nil {
 		return nil, err

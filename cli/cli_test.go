@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 //	fake fail CODE|nothing       let every call of the fake node fail with the error of that code
 //	fake siblings TABLE KEY V... write concurrent values to the fake node
 //	fake conflict                put a conflict into the journal of the fake node
+//	fake says SHA LEVEL TEXT     let a handler of the fake node print a line
 //	fake disable TABLE           disable the handler of a table of the fake node
 //	fake watched N               wait until the fake node has N watches
 //	fake document FILE VALUE     check that the file is one JSON value, equal to the given one
@@ -166,6 +167,8 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 			Versions: []engine.Version{{Value: []byte("1"), Dot: "a:1"}, {Value: []byte("\xff"), Dot: "b:1"}, {Dot: "c:1"}},
 		})
 		store.AddConflict(engine.Conflict{ID: "5c0011223344", Table: "carts", Key: "bob", State: engine.Resolved, Verdict: "value"})
+	case "says":
+		store.Say(engine.LogLine{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), SHA256: args[1], Level: args[2], Text: args[3]})
 	case "disable":
 		_, err := store.Disable(ctx, args[1])
 		ts.Check(err)

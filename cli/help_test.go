@@ -23,7 +23,7 @@ import (
 func commands() []string {
 	return []string{
 		"", "start", "table", "table create", "table ls", "table info", "table clear", "table drop", "put", "get", "del", "match", "watch",
-		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin shadow", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "conflict resolve", "conflict settle", "conflict export", "torture", "cluster", "cluster members", "cluster forget",
+		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin shadow", "plugin logs", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "conflict resolve", "conflict settle", "conflict export", "torture", "cluster", "cluster members", "cluster forget",
 		"cluster status", "version",
 		"plugin test", "plugin check", "plugin bench",
 	}

@@ -59,6 +59,12 @@ func (sh *shell) pluginCommand() *cli.Command {
 				Name: "shadow", Usage: "tell on which conflicts the shadow of a table would decide otherwise", ArgsUsage: "TABLE", Action: sh.pluginShadow,
 			}, "kvnode plugin shadow carts", "kvnode plugin shadow carts --output json"),
 			withExamples(&cli.Command{
+				Name: "logs", Usage: "print what the handlers of the node have printed, and why they trapped", ArgsUsage: "[PLUGIN]",
+				Description: "The node keeps some thousand lines.",
+				Flags:       []cli.Flag{&cli.BoolFlag{Name: "f", Usage: "go on with what comes, until you interrupt it"}},
+				Action:      sh.pluginLogs,
+			}, "kvnode plugin logs", "kvnode plugin logs carts --output json"),
+			withExamples(&cli.Command{
 				Name: "rollback", Usage: "go back to the module that judged a table's conflicts before", ArgsUsage: "TABLE", Action: sh.pluginRollback,
 				Description: "Again and again, it goes further back. 'kvnode table info TABLE' lists the earlier modules.",
 			}, "kvnode plugin rollback carts", "kvnode plugin rollback carts --output json"),

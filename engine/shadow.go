@@ -214,7 +214,10 @@ func (c *Core) onShadowed(e shadowed) {
 	counted.Add(1)
 	c.report(Event{
 		Kind: EventShadowed, Table: e.job.t.name, Key: e.job.key,
-		Attrs: []slog.Attr{slog.Bool("equal", f.Equal), slog.String("live", f.Live.Verdict), slog.String("shadow", f.Shadow.Verdict)},
+		Attrs: []slog.Attr{
+			slog.Bool("equal", f.Equal), slog.String("live", f.Live.Verdict), slog.String("shadow", f.Shadow.Verdict), slog.String("reason", f.Shadow.Reason),
+			slog.String("plugin", e.job.handler.Plugin), slog.String("module", e.job.handler.SHA256),
+		},
 	})
 	c.settleConflicts()
 }

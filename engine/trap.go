@@ -70,7 +70,7 @@ func (c *Core) trapped(job Job, reason string, merging bool) {
 	}
 	c.report(Event{
 		Kind: EventTrap, Table: job.t.name, Key: job.key,
-		Attrs: []slog.Attr{slog.String("reason", reason), slog.Bool("restart", restart), slog.String("plugin", job.handler.Plugin)},
+		Attrs: []slog.Attr{slog.String("reason", reason), slog.Bool("restart", restart), slog.String("plugin", job.handler.Plugin), slog.String("module", job.handler.SHA256)},
 	})
 	if merging && calm && spent && job.handler.SHA256 != "" {
 		c.disable(job)

@@ -3,6 +3,7 @@ package plugins
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -13,9 +14,18 @@ import (
 // linesPerSecond is how many lines of one module reach the log in a second; the others are counted.
 const linesPerSecond = 20
 
+// Line is a line that a handler has printed.
+type Line struct {
+	// SHA256 is the module's, in hex.
+	SHA256 string
+	Level  slog.Level
+	Text   string
+}
+
 // throttle passes the log lines of one module on, so many in a second. It is safe for concurrent use.
 type throttle struct {
 	logger *slog.Logger
+	listen func(level slog.Level, text string)
 	now    func() time.Time
 
 	mu      sync.Mutex
@@ -29,8 +39,10 @@ func (t *throttle) say(level slog.Level, text string) {
 	pass, dropped := t.admit()
 	if dropped > 0 {
 		t.logger.Warn("handler log lines dropped", "lines", dropped)
+		t.listen(slog.LevelWarn, fmt.Sprintf("%d lines dropped", dropped))
 	}
 	if pass {
+		t.listen(level, text)
 		t.logger.Log(context.Background(), level, "handler says", "text", text)
 	}
 }

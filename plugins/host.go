@@ -30,6 +30,8 @@ type Config struct {
 	CacheDir string
 	// Logger gets what handlers print, and what the host has to say; nil discards both.
 	Logger *slog.Logger
+	// Listen gets what handlers print too, at most as much as the Logger; it is called from several goroutines, and must not block. Nil discards.
+	Listen func(Line)
 	// Workers is how many instances of one module run at once, and how many goroutines compile; default GOMAXPROCS.
 	// Each instance takes the memory that its module touches.
 	Workers int
@@ -71,6 +73,9 @@ func NewHost(c Config) (*Host, error) {
 	}
 	orElse(&c.Workers, runtime.GOMAXPROCS(0))
 	orElse(&c.Logger, slog.New(slog.DiscardHandler))
+	if c.Listen == nil {
+		c.Listen = func(Line) {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -127,6 +132,9 @@ func (h *Host) Load(ctx context.Context, module []byte, l Limits) (*Module, erro
 		throttle: &throttle{logger: h.config.Logger, now: h.config.Now}, info: infoOf(module, prepared),
 	}
 	m.throttle.logger = h.config.Logger.With("module", m.info.SHA256[:12])
+	m.throttle.listen = func(level slog.Level, text string) {
+		h.config.Listen(Line{SHA256: m.info.SHA256, Level: level, Text: text})
+	}
 	if err := h.adopt(m); err != nil {
 		return nil, err
 	}

@@ -176,6 +176,8 @@ func (c *checker) copy(w http.ResponseWriter, body io.Reader, lines bool) {
 		schema := schemas["Entry"]
 		if _, ok := line["type"]; ok {
 			schema = schemas["Change"]
+		} else if _, ok := line["level"]; ok {
+			schema = schemas["LogLine"]
 		}
 		if err := schema.Value.VisitJSON(line); err != nil {
 			c.t.Errorf("line %s: %s", raw, err)

@@ -39,7 +39,7 @@ type load struct {
 func (s *Server) admit(rt route) (leave func(), err error) {
 	counted, limit, what := &s.load.requests, s.config.MaxRequests, "requests"
 	switch {
-	case rt.here:
+	case rt.here && !rt.stream:
 		return func() {}, nil
 	case rt.stream:
 		counted, limit, what = &s.load.streams, s.config.MaxStreams, "watches and matches"

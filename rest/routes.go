@@ -67,6 +67,7 @@ func (s *Server) register() {
 			http.MethodPut: {handle: s.putPlugin, query: []string{"memory_bytes", "fuel", "output_bytes"}},
 		},
 		"/v1/tables/{table}/settle":  {http.MethodPost: {handle: s.settle}},
+		"/v1/logs":                   {http.MethodGet: {handle: s.logs, query: []string{"plugin", "follow"}, here: true, stream: true}},
 		"/v1/conflicts":              {http.MethodGet: {handle: s.listConflicts, query: []string{"table", "open", "limit"}}},
 		"/v1/conflicts/{id}":         {http.MethodGet: {handle: s.getConflict}},
 		"/v1/conflicts/{id}/resolve": {http.MethodPost: {handle: s.resolveConflict}},

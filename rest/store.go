@@ -54,6 +54,9 @@ type Store interface {
 	// Disable lets nobody judge the table's conflicts.
 	Disable(ctx context.Context, table string) (engine.Handler, error)
 
+	// HandlerLog yields what the node's handlers have printed and why they trapped, and goes on with follow until ctx ends.
+	HandlerLog(ctx context.Context, plugin string, follow bool) iter.Seq2[engine.LogLine, error]
+
 	// ActivateShadow lets a plugin run beside the handler in force, without effect.
 	ActivateShadow(ctx context.Context, table, plugin string) (engine.Handler, error)
 	// Shadow reports on it.

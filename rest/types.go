@@ -30,6 +30,8 @@ type (
 	Limits = engine.Limits
 	// Handler is an engine.Handler.
 	Handler = engine.Handler
+	// LogLine is an engine.LogLine.
+	LogLine = engine.LogLine
 	// ShadowReport is an engine.ShadowReport.
 	ShadowReport = engine.ShadowReport
 	// Outcome is an engine.Outcome.

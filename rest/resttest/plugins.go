@@ -3,6 +3,7 @@ package resttest
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -232,4 +233,21 @@ func (s *Store) EndShadow(ctx context.Context, name string) (engine.ShadowReport
 		}
 	}
 	return r, err
+}
+
+// Say makes a handler of the store print a line.
+func (s *Store) Say(line engine.LogLine) { s.log.Add(line) }
+
+// HandlerLog implements rest.Store.
+func (s *Store) HandlerLog(ctx context.Context, plugin string, follow bool) iter.Seq2[engine.LogLine, error] {
+	if plugin == "" {
+		return s.log.Lines(ctx, follow, func(engine.LogLine) bool { return true })
+	}
+	named, err := s.Plugin(ctx, plugin)
+	if err != nil {
+		return func(yield func(engine.LogLine, error) bool) { yield(engine.LogLine{}, err) }
+	}
+	return s.log.Lines(ctx, follow, func(line engine.LogLine) bool {
+		return slices.ContainsFunc(named, func(p engine.PluginInfo) bool { return p.SHA256 == line.SHA256 })
+	})
 }

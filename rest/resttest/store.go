@@ -31,6 +31,7 @@ type Store struct {
 	conflicts []engine.Conflict
 	members   []engine.Member
 	watchers  map[*watcher]struct{}
+	log       *engine.Log
 	// watched is closed and replaced whenever a watch begins.
 	watched chan struct{}
 }
@@ -56,7 +57,7 @@ type sibling struct {
 // New returns a ready store without tables.
 func New() *Store {
 	return &Store{
-		ready: true, tables: map[string]*table{}, watchers: map[*watcher]struct{}{}, watched: make(chan struct{}),
+		ready: true, log: engine.NewLog(), tables: map[string]*table{}, watchers: map[*watcher]struct{}{}, watched: make(chan struct{}),
 		members: []engine.Member{{
 			Name: "a", Incarnation: self(), HTTP: "127.0.0.1:7070", Route: "127.0.0.1:6222", Self: true, Connected: true, Ready: true,
 		}},
