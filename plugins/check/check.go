@@ -162,6 +162,8 @@ type checker struct {
 	calls       int
 	// spent is all the fuel of all calls.
 	spent uint64
+	// ratio is how many times the bytes of its versions a merged value had at most.
+	ratio float64
 	// scale is how much fuel large values took.
 	scale []scaled
 	// trap is the first trap that another law than that of traps met, exhausted the first call that ran out of fuel.
@@ -197,10 +199,23 @@ func (k *checker) call(ctx context.Context, in plugins.Input) (outcome, error) {
 	case err != nil:
 	case o.trap == "":
 		k.fuel = append(k.fuel, o.verdict.Fuel)
+		k.ratio = max(k.ratio, ratioOf(in, o.verdict))
 	case o.exhausted && k.exhausted == nil:
 		k.exhausted = &sighting{in, o.trap}
 	}
 	return o, err
+}
+
+// minRatioBytes is from how many bytes on a conflict tells how values grow: below, fixed parts of a value count for too much.
+const minRatioBytes = 64
+
+// ratioOf is how many times the bytes of its versions a merged value has, or 0 when that says nothing.
+func ratioOf(in plugins.Input, v plugins.Verdict) float64 {
+	bytes := total(in.Versions)
+	if v.Kind != plugins.Set || bytes < minRatioBytes {
+		return 0
+	}
+	return float64(len(v.Value)) / float64(bytes)
 }
 
 // noteTrap keeps the first trap that was met elsewhere than in a law of traps.

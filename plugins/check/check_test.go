@@ -252,6 +252,12 @@ func TestTheScaleLawSaysHowFarItGoes(t *testing.T) {
 	require.Equal(t, "two values of 16 KiB: unreachable", within(1<<10).Problem)
 }
 
+func TestTheGrowthLawSaysHowLargeMergedValuesAre(t *testing.T) {
+	twice := set(func(values []string) string { return strings.Repeat(strings.Join(values, ""), 2) })
+	require.Equal(t, "a merged value has at most 2 times the bytes of its versions", law(t, run(t, subject(twice), check.Config{Runs: 1}), "growth").Note)
+	require.Empty(t, law(t, run(t, subject(newest), check.Config{Runs: 1}), "growth").Note, "it makes none")
+}
+
 func TestACounterexampleIsSmall(t *testing.T) {
 	plum := trapIf(anyVersion(func(v plugins.Version) bool { return bytes.Contains(v.Value, []byte("plum")) }))
 	r := run(t, subject(plum), check.Config{})
@@ -387,6 +393,15 @@ func TestRunChecksModules(t *testing.T) {
 			require.Equal(t, check.Limits{MemoryBytes: 16 << 20, Fuel: c.fuel, OutputBytes: 8 << 20}, r.Limits)
 		})
 	}
+}
+
+func TestTheReportOfAModuleFollowsFromTheSeed(t *testing.T) {
+	c := check.Config{Runs: 5, Seed: 3, Now: func() time.Time { return time.Unix(1, 0) }}
+	first, err := check.Run(t.Context(), examples.Trap(), c)
+	require.NoError(t, err)
+	again, err := check.Run(t.Context(), examples.Trap(), c)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
 }
 
 func TestRunFindsATrapThatOnlyAFixtureMeets(t *testing.T) {

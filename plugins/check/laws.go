@@ -26,9 +26,10 @@ type law struct {
 
 // The names of the laws that others add to.
 const (
-	lawTraps = "traps"
-	lawFuel  = "fuel"
-	lawScale = "scale"
+	lawTraps  = "traps"
+	lawFuel   = "fuel"
+	lawScale  = "scale"
+	lawGrowth = "growth"
 )
 
 // laws are all laws, in the order of the report.
@@ -96,7 +97,7 @@ func goodLaws() []law {
 			rule: "what is merged already adds nothing: with x = f(a, b), f(a, x) = x and f(b, x) = x",
 		},
 		{
-			name: "growth", inputs: usual(3, 3), versions: 3, test: testGrowth,
+			name: lawGrowth, inputs: usual(3, 3), versions: 3, test: testGrowth,
 			rule: "merging the same values over and over does not grow without bound",
 		},
 		{
@@ -133,6 +134,8 @@ func (k *checker) conclude(ctx context.Context, r *Report) error {
 		switch l := &r.Laws[i]; l.Name {
 		case lawFuel:
 			l.Note = k.fuelNote(r.Fuel)
+		case lawGrowth:
+			l.Note = k.growthNote()
 		case lawScale:
 			l.Note = k.scaleNote()
 		}
@@ -158,6 +161,14 @@ func (k *checker) fuelNote(f Fuel) string {
 		text += "; that is more than half: raise the limit, or refuse large values with an error"
 	}
 	return text
+}
+
+// growthNote is about the size of merged values.
+func (k *checker) growthNote() string {
+	if k.ratio == 0 {
+		return ""
+	}
+	return fmt.Sprintf("a merged value has at most %.2g times the bytes of its versions", k.ratio)
 }
 
 // scaleNote is about what larger values take.
