@@ -42,6 +42,11 @@ func (v view) same(w view) bool {
 // is says whether readers see this version.
 func (v view) is(w plugins.Version) bool { return v.same(view{decided: true, version: w}) }
 
+// refused says that the handler wants none of these values: it answered with an error, or trapped.
+func (v view) refused() bool {
+	return v.outcome.trap != "" || v.outcome.verdict.Kind == plugins.Failed
+}
+
 // view merges versions in any order. A trap is noted.
 func (k *checker) view(ctx context.Context, in plugins.Input) (view, error) {
 	in.Versions = slices.Clone(in.Versions)
@@ -222,7 +227,7 @@ func total(versions []plugins.Version) int {
 	return n
 }
 
-// testThreeWay says something only where the base makes a difference.
+// testThreeWay says something only where the base makes a difference, other than that it is refused.
 func testThreeWay(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
 	if in.Base == nil || in.Base.Deleted {
 		return "", false, nil
@@ -232,7 +237,7 @@ func testThreeWay(ctx context.Context, k *checker, in plugins.Input) (string, bo
 		return "", false, err
 	}
 	without, err := k.view(ctx, conflict(in, in.Versions...))
-	if err != nil || with.outcome.trap != "" || without.outcome.trap != "" || with.String() == without.String() {
+	if err != nil || with.refused() || without.refused() || with.String() == without.String() {
 		return "", false, err
 	}
 	for _, changed := range in.Versions[:2] {
@@ -255,7 +260,7 @@ func (k *checker) unchanged(ctx context.Context, in plugins.Input, changed plugi
 	one := spaced(conflict(in, pair...))
 	one.Base = &plugins.Version{Value: in.Base.Value}
 	v, err := k.view(ctx, one)
-	if err != nil || v.outcome.trap != "" || v.is(changed) || bytes.Equal(changed.Value, side.Value) {
+	if err != nil || v.refused() || v.is(changed) || bytes.Equal(changed.Value, side.Value) {
 		return "", err
 	}
 	return fmt.Sprintf("one side still is the base, the other %s: together they are %s", view{decided: true, version: changed}, v), nil

@@ -165,6 +165,7 @@ func TestEveryLawFindsTheHandlerThatBreaksIt(t *testing.T) {
 		"a sum":                    {subject(number(func(a, b int) int { return a + b })), numbers, "idempotence absorption"},
 		"a base that wins":         {subject(baseWins), nil, "three-way"},
 		"a base that is respected": {subject(threeWay), nil, ""},
+		"a base that is refused":   {subject(refuseBase), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := run(t, c.subject, check.Config{Fixtures: c.fixtures, Runs: 100, Seed: 1})
@@ -206,6 +207,13 @@ func origin(in plugins.Input) (plugins.Verdict, error) {
 func baseWins(in plugins.Input) (plugins.Verdict, error) {
 	if in.Base != nil {
 		return plugins.Verdict{Kind: plugins.Set, Value: in.Base.Value}, nil
+	}
+	return set(union)(in)
+}
+
+func refuseBase(in plugins.Input) (plugins.Verdict, error) {
+	if in.Base != nil && bytes.Contains(in.Base.Value, []byte("l")) {
+		return plugins.Verdict{Kind: plugins.Failed, Message: "what is this: " + string(in.Base.Value)}, nil
 	}
 	return set(union)(in)
 }
