@@ -43,7 +43,8 @@ type Config struct {
 	// Fixtures are the author's cases: they must be met, and their values are what others are made of. Without them, and without
 	// Recorded, values are lines, numbers and JSON of no meaning, which a handler of a certain format refuses.
 	Fixtures []fixture.Case
-	// Recorded are conflicts that a node has seen. Their expectations, if any, do not count.
+	// Recorded are conflicts that a node has seen. Their expectations, if any, do not count. All of them are tried for traps; the other
+	// laws take as many of them as there are runs.
 	Recorded []fixture.Case
 	// Runs is how many conflicts are made for each law; default DefaultRuns. Time grows with it, and so does what is found.
 	Runs int
@@ -134,7 +135,7 @@ func Examine(ctx context.Context, s Subject, c Config) (Report, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	k := &checker{subject: s, config: c, corpus: newCorpus(c.Fixtures, c.Recorded)}
+	k := &checker{subject: s, config: c, corpus: newCorpus(c.Fixtures, c.Recorded, c.Runs)}
 	report := Report{
 		SHA256: s.Info.SHA256, Rewriter: plugins.Rewriter, Limits: limitsOf(s.Limits), Time: c.Now().UTC(), Seed: c.Seed, Runs: c.Runs,
 		Fixtures: len(c.Fixtures), Recorded: len(c.Recorded),
@@ -258,7 +259,7 @@ func (k *checker) examine(ctx context.Context, l law) (Law, error) {
 		if problem == "" {
 			continue
 		}
-		examined.State, examined.Problem = Broken, problem
+		examined.State, examined.Problem = Broken, cut(problem, maxProblem)
 		return examined, k.minimise(ctx, l, in, &examined)
 	}
 	if examined.Count == 0 {
@@ -279,7 +280,7 @@ func (k *checker) minimise(ctx context.Context, l law, in plugins.Input, examine
 		}
 		problem, _, err := l.test(ctx, k, in)
 		if problem != "" {
-			examined.Problem = problem
+			examined.Problem = cut(problem, maxProblem)
 		}
 		return problem != "", err
 	})

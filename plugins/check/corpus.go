@@ -14,22 +14,26 @@ const separators = "\n,;| "
 
 // corpus is what conflicts are made of: what was given, or else values of no meaning.
 type corpus struct {
-	// conflicts are the given ones, fixtures first.
-	conflicts []plugins.Input
-	keys      [][]byte
-	values    [][]byte
+	// conflicts are the given ones, fixtures first; some are spread over them, at most as many as there are runs.
+	conflicts, some []plugins.Input
+	keys            [][]byte
+	values          [][]byte
+	known           map[string]struct{}
 	// words are the parts of texts, by what divides them.
 	words map[byte][]string
 	// parts are the parts of JSON values, by their place: that of all elements of one array is the same.
 	parts map[string][]any
 }
 
-func newCorpus(fixtures, recorded []fixture.Case) *corpus {
-	c := &corpus{words: map[byte][]string{}, parts: map[string][]any{}}
+func newCorpus(fixtures, recorded []fixture.Case, runs int) *corpus {
+	c := &corpus{known: map[string]struct{}{}, words: map[byte][]string{}, parts: map[string][]any{}}
 	for _, cases := range [][]fixture.Case{fixtures, recorded} {
 		for _, one := range cases {
 			c.add(one)
 		}
+	}
+	for i := range min(runs, len(c.conflicts)) {
+		c.some = append(c.some, c.conflicts[i*len(c.conflicts)/min(runs, len(c.conflicts))])
 	}
 	if len(c.values) == 0 {
 		for _, value := range []string{
@@ -64,11 +68,10 @@ func (c *corpus) add(one fixture.Case) {
 
 // learn takes in a value.
 func (c *corpus) learn(value []byte) {
-	for _, known := range c.values {
-		if bytes.Equal(known, value) {
-			return
-		}
+	if _, known := c.known[string(value)]; known {
+		return
 	}
+	c.known[string(value)] = struct{}{}
 	c.values = append(c.values, value)
 	if document, ok := documentOf(value); ok {
 		c.learnParts("", document)

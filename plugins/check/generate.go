@@ -36,7 +36,7 @@ func (g *generator) oneIn(n int) bool { return g.IntN(n) == 0 }
 func usual(least, most int) func(*checker, *generator) iter.Seq[plugins.Input] {
 	return func(_ *checker, g *generator) iter.Seq[plugins.Input] {
 		var given []plugins.Input
-		for _, in := range g.corpus.conflicts {
+		for _, in := range g.corpus.some {
 			if plain, ok := plainly(in, least, most); ok {
 				given = append(given, plain)
 			}
@@ -115,7 +115,7 @@ func withBase(_ *checker, g *generator) iter.Seq[plugins.Input] {
 // threeWay are two versions and a base, all different.
 func threeWay(_ *checker, g *generator) iter.Seq[plugins.Input] {
 	var given []plugins.Input
-	for _, in := range g.corpus.conflicts {
+	for _, in := range g.corpus.some {
 		if plain, ok := plainly(in, 2, 2); ok && in.Base != nil && !in.Base.Deleted {
 			plain.Base = in.Base
 			given = append(given, plain)
@@ -169,7 +169,7 @@ func hostileKinds(_ *checker, g *generator) iter.Seq[plugins.Input] {
 func everyKind(k *checker, g *generator) iter.Seq[plugins.Input] {
 	quarter := *g
 	quarter.runs = max(1, g.runs/4)
-	return chain(slices.Values(g.corpus.conflicts), usual(2, 5)(k, &quarter), withDeletes(k, &quarter), withBase(k, &quarter), hostileKinds(k, &quarter))
+	return chain(slices.Values(g.corpus.some), usual(2, 5)(k, &quarter), withDeletes(k, &quarter), withBase(k, &quarter), hostileKinds(k, &quarter))
 }
 
 // conflict makes a conflict of n usual versions, their values all different where that is possible.

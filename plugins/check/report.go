@@ -111,23 +111,55 @@ func (r *Report) Summary() string {
 	return fmt.Sprintf("%s: %d of %d needed laws held, %d of %d good ones%s", word, held[1], applied[1], held[0], applied[0], list)
 }
 
-// Fit is the report without the largest of its counterexamples, as many as it takes to encode the rest in at most n bytes of JSON.
-// Laws, states and problems stay, so that a report may be larger than n in the end.
+// Fit is the report without the largest of its counterexamples, as many as it takes to encode the rest in at most n bytes of JSON, and
+// with short problems if that is not enough. Laws and states stay.
 func (r Report) Fit(n int) Report {
 	r.Laws = slices.Clone(r.Laws)
 	for encodedSize(r) > n {
-		largest := -1
-		for i, l := range r.Laws {
-			if l.Counterexample != nil && (largest < 0 || encodedSize(l) > encodedSize(r.Laws[largest])) {
-				largest = i
-			}
-		}
-		if largest < 0 {
+		if !dropLargest(r.Laws) {
+			shorten(r.Laws)
 			break
 		}
-		r.Laws[largest].Counterexample = nil
 	}
 	return r
+}
+
+// shorten cuts all problems.
+func shorten(laws []Law) {
+	for i := range laws {
+		laws[i].Problem = cut(laws[i].Problem, shortProblem)
+	}
+}
+
+// dropLargest takes the largest counterexample away, and says whether there was one.
+func dropLargest(laws []Law) bool {
+	largest, size := -1, 0
+	for i, l := range laws {
+		if l.Counterexample == nil {
+			continue
+		}
+		if s := encodedSize(l.Counterexample); s > size {
+			largest, size = i, s
+		}
+	}
+	if largest >= 0 {
+		laws[largest].Counterexample = nil
+	}
+	return largest >= 0
+}
+
+// The lengths of a problem, in bytes.
+const (
+	maxProblem   = 500
+	shortProblem = 100
+)
+
+// cut is at most n bytes of a text, and three more that say so.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
 // encodedSize is the length of v in JSON as it is written to a file.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -37,6 +38,22 @@ func TestFitDropsTheLargestCounterexamplesAndNothingElse(t *testing.T) {
 	require.Equal(t, large, r.Laws[1].Counterexample, "the report itself stays")
 	require.Nil(t, r.Fit(0).Laws[0].Counterexample)
 	require.Equal(t, r, r.Fit(1<<20))
+}
+
+func TestFitShortensProblemsWhenThatIsNotEnough(t *testing.T) {
+	r := reportOf(check.Law{Name: "a", State: check.Broken, Problem: strings.Repeat("x", 10_000)}, check.Law{Name: "b", Problem: "short"})
+	fit := r.Fit(1000)
+	require.Equal(t, strings.Repeat("x", 100)+"…", fit.Laws[0].Problem)
+	require.Equal(t, check.Law{Name: "b", Problem: "short"}, fit.Laws[1])
+	require.Len(t, r.Laws[0].Problem, 10_000)
+}
+
+func TestProblemsAreShort(t *testing.T) {
+	fixtures := cases(strings.Repeat("ä\n", 5000), "b")
+	fixtures[0].Want = &fixture.Want{Kind: plugins.Set}
+	problem := law(t, run(t, subject(set(union)), check.Config{Runs: 1, Fixtures: fixtures}), "fixtures").Problem
+	require.LessOrEqual(t, len(problem), 510)
+	require.True(t, utf8.ValidString(problem))
 }
 
 func counterexample(size int) *fixture.Case {

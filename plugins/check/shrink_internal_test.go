@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kvnode/kvnode/plugins"
+	"github.com/kvnode/kvnode/plugins/fixture"
 )
 
 func genInput(t *rapid.T) plugins.Input {
@@ -83,7 +84,7 @@ func TestShrinkEndsWithAnError(t *testing.T) {
 
 func TestGeneratedConflictsAreConflicts(t *testing.T) {
 	for _, l := range laws() {
-		k := &checker{corpus: newCorpus(nil, nil), subject: Subject{Limits: plugins.DefaultLimits()}}
+		k := &checker{corpus: newCorpus(nil, nil, 1), subject: Subject{Limits: plugins.DefaultLimits()}}
 		n := 0
 		for in := range l.inputs(k, newGenerator(k, l.name, 50)) {
 			n++
@@ -98,8 +99,8 @@ func TestGeneratedConflictsAreConflicts(t *testing.T) {
 }
 
 func TestUsualValuesKeepTheShapeOfTheFixtures(t *testing.T) {
-	c := newCorpus(nil, nil)
-	c.values, c.parts = nil, map[string][]any{}
+	c := newCorpus(nil, nil, 1)
+	c.values, c.known, c.parts = nil, map[string]struct{}{}, map[string][]any{}
 	c.learn([]byte(`{"lines":[{"sku":"apple","qty":3},{"sku":"plum","qty":1}],"open":true}`))
 	g := newGenerator(&checker{corpus: c}, "x", 1)
 	distinct := map[string]bool{}
@@ -120,8 +121,8 @@ func TestUsualValuesKeepTheShapeOfTheFixtures(t *testing.T) {
 
 func TestLargeValuesHaveTheirSizeAndParse(t *testing.T) {
 	for _, value := range []string{`{"n":1,"lines":[{"sku":"apple","qty":3}]}`, "one,two", "word", "7"} {
-		c := newCorpus(nil, nil)
-		c.values, c.words, c.parts = nil, map[byte][]string{}, map[string][]any{}
+		c := newCorpus(nil, nil, 1)
+		c.values, c.known, c.words, c.parts = nil, map[string]struct{}{}, map[byte][]string{}, map[string][]any{}
 		c.learn([]byte(value))
 		g := newGenerator(&checker{corpus: c}, "x", 1)
 		a, b := g.grown(10_000, 0), g.grown(10_000, 1)
@@ -130,4 +131,16 @@ func TestLargeValuesHaveTheirSizeAndParse(t *testing.T) {
 		require.NotEqual(t, a, b)
 		require.Equal(t, value[0] == '{', json.Valid(a))
 	}
+}
+
+func TestGivenConflictsAreTakenFromAllOverWhenThereAreMany(t *testing.T) {
+	recorded := make([]fixture.Case, 1000)
+	for i := range recorded {
+		recorded[i] = fixture.Case{Key: []byte{byte(i)}, Versions: []plugins.Version{{Time: uint64(i)}, {Time: uint64(i + 1)}}}
+	}
+	c := newCorpus(nil, recorded, 10)
+	require.Len(t, c.conflicts, 1000)
+	require.Len(t, c.some, 10)
+	require.Equal(t, uint64(900), c.some[9].Versions[0].Time)
+	require.Len(t, newCorpus(nil, recorded, 5000).some, 1000)
 }
