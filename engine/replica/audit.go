@@ -41,6 +41,7 @@ func (r *Replica) Mend(key string, theirs []Version) bool {
 	if actual == e.sum {
 		return false
 	}
+	theirs = withoutPasts(theirs)
 	for _, vs := range [][]Version{corrected(e.Versions, theirs), corrected(theirs, theirs)} {
 		if r.fingerprint(key, vs) == e.sum {
 			r.swap(key, e, Object{Versions: vs, Context: e.Context})
@@ -92,6 +93,15 @@ func latest(vs []Version) (t clock.Timestamp) {
 	return t
 }
 
+// withoutPasts returns a copy of versions that another replica holds, without what they remember.
+func withoutPasts(vs []Version) []Version {
+	out := slices.Clone(vs)
+	for i, v := range out {
+		out[i] = v.withoutPast()
+	}
+	return out
+}
+
 // corrected returns a copy of vs in which versions that right has too are those of right.
 func corrected(vs, right []Version) []Version {
 	out := slices.Clone(vs)
@@ -99,6 +109,7 @@ func corrected(vs, right []Version) []Version {
 		if at := slices.IndexFunc(right, func(w Version) bool { return w.Dot == v.Dot }); at >= 0 {
 			out[i] = right[at]
 			out[i].Value = bytes.Clone(right[at].Value)
+			out[i].Past = v.Past
 		}
 	}
 	return out

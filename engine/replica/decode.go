@@ -11,9 +11,10 @@ import (
 // Least encoded sizes in bytes; they bound what is allocated for a number that a message claims.
 const (
 	minActorSize   = clock.ActorSize + 1
-	minObjectSize  = 4
+	minObjectSize  = 5
 	minVersionSize = 11
 	minPairSize    = 2
+	minElderSize   = 11
 )
 
 // ParseDelta reads what Delta.AppendBinary wrote; anything else is ErrMalformed. The values of the delta are parts of b; keys are copies. What is
@@ -147,6 +148,7 @@ func (d *decoder) object() Packed {
 	p.Object.Versions = d.versions()
 	p.Object.Context = d.context()
 	p.Dots = d.dots()
+	d.pasts(p.Object.Versions)
 	for _, v := range p.Object.Versions {
 		if d.err == nil && !p.Object.Context.Covers(v.Dot) && !d.base.Covers(v.Dot) {
 			d.fail("version that its context does not cover")

@@ -18,13 +18,17 @@ const (
 	actorSize   = clock.ActorSize + binary.MaxVarintLen64
 	dotSize     = lenSize + binary.MaxVarintLen64
 	versionSize = dotSize + 8 + lenSize // of a delete one byte and no length
-	objectSize  = 4 * lenSize
+	objectSize  = 5 * lenSize
+	elderSize   = dotSize + 8 + 1 + lenSize
+	placeSize   = 1
 )
 
 // AppendBinary appends the encoding of the delta to b:
 //
 //	version byte, the actors in the order of their bytes, for each its base (0 for none), then the objects:
-//	key, versions (dot, stamp, value), context (actor, distance from its base), dots
+//	key, versions (dot, stamp, value), context (actor, distance from its base), dots, the ancestors of the versions in the order of their age
+//	(dot, stamp, a byte for what follows, value), and if there are any, for each version the number of those in its past, of those before its gap,
+//	and twice the distance of each from the one before it, plus one when it is sole
 //
 // A version that is a delete has a zero before its counter, and no value.
 //
@@ -53,6 +57,15 @@ func (d Delta) sizeOf(p Packed) int {
 	}
 	for a := range p.Object.Context {
 		n += dotSize + d.sizeOfActor(a)
+	}
+	for _, a := range ancestorsOf(p.Object.Versions) {
+		n += elderSize + d.sizeOfActor(a.Dot.Actor)
+		if !p.told {
+			n += len(a.Value)
+		}
+	}
+	for _, v := range p.Object.Versions {
+		n += placeSize * (2 + len(v.Past.list()))
 	}
 	for _, dot := range p.Dots {
 		n += dotSize + d.sizeOfActor(dot.Actor)
@@ -96,6 +109,9 @@ func (e *encoder) actors(d Delta) {
 	for _, p := range d.Objects {
 		for _, v := range p.Object.Versions {
 			e.index[v.Dot.Actor] = 0
+			for _, elder := range v.Past.list() {
+				e.index[elder.Dot.Actor] = 0
+			}
 		}
 		for a := range p.Object.Context {
 			e.index[a] = 0
@@ -123,6 +139,7 @@ func (e *encoder) object(p Packed, base clock.Context) {
 	}
 	e.context(p.Object.Context, base)
 	e.dots(p.Dots)
+	e.pasts(p)
 }
 
 func (e *encoder) version(v Version) {

@@ -3,6 +3,7 @@ package replica_test
 import (
 	"bytes"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/kvnode/kvnode/clock"
@@ -188,8 +189,32 @@ func requireSame(t *testing.T, a, b *replica.Replica) {
 	require.Equal(t, a.ClockHash(), b.ClockHash())
 	require.Equal(t, a.Sum(), b.Sum())
 	require.Equal(t, contents(a), contents(b))
+	for key := range a.Conflicts() {
+		require.Equal(t, baseDot(a, key), baseDot(b, key), key)
+	}
 }
 
+// contents returns what r holds, without what its versions remember: replicas forget at different times.
 func contents(r *replica.Replica) map[string][]replica.Version {
-	return maps.Collect(r.All())
+	out := maps.Collect(r.All())
+	for key, versions := range out {
+		out[key] = withoutPasts(versions)
+	}
+	return out
+}
+
+func withoutPasts(vs []replica.Version) []replica.Version {
+	out := slices.Clone(vs)
+	for i := range out {
+		out[i].Past = nil
+	}
+	return out
+}
+
+// baseDot names the base of the key's siblings, the zero Dot for none.
+func baseDot(r *replica.Replica, key string) clock.Dot {
+	if base := replica.Base(r.Get(key)); base != nil {
+		return base.Dot
+	}
+	return clock.Dot{}
 }

@@ -16,6 +16,8 @@ type Version struct {
 	Value []byte
 	// Deleted says that this version is a delete; Value is nil then.
 	Deleted bool
+	// Past is what the version has overwritten; nil when nothing, or when it is not known or not of use any more. See Base.
+	Past *Past
 }
 
 // IsAbsent reports whether readers see nothing in these versions: there are none, or deletes alone.

@@ -21,9 +21,9 @@ type sight struct {
 	due   *clock.Clock // a clock of the member of which something is missing here, or nil
 }
 
-// see takes note of the whole clock of a member, if there are deletes that wait for that.
+// see takes note of the whole clock of a member, if there are deletes, or pasts, that wait for that.
 func (r *Replica) see(member clock.Actor, c clock.Clock) {
-	if len(r.lone) == 0 {
+	if len(r.lone) == 0 && r.aged.Len() == 0 {
 		return
 	}
 	s := r.sights[member]
@@ -33,7 +33,10 @@ func (r *Replica) see(member clock.Actor, c clock.Clock) {
 	}
 	switch {
 	case r.clock.Covers(c):
-		s.clock.Join(c)
+		if !s.clock.Covers(c) {
+			s.clock.Join(c)
+			r.sweep.renew()
+		}
 	case s.due == nil:
 		due := c.Clone()
 		s.due = &due
@@ -54,6 +57,7 @@ func (r *Replica) catchUp() {
 		if s.due != nil && r.clock.Covers(*s.due) {
 			s.clock.Join(*s.due)
 			s.due = nil
+			r.sweep.renew()
 		}
 	}
 }
@@ -167,7 +171,15 @@ func (r *Replica) dropLone(first clock.Dot, key string) {
 		delete(r.lone, first.Actor)
 	}
 	if len(r.lone) == 0 {
-		r.lone, r.sights = map[clock.Actor]*btree.BTreeG[wait]{}, map[clock.Actor]*sight{}
+		r.lone = map[clock.Actor]*btree.BTreeG[wait]{}
+		r.dropSights()
+	}
+}
+
+// dropSights forgets what the members have seen once nothing waits for that.
+func (r *Replica) dropSights() {
+	if len(r.lone) == 0 && r.aged.Len() == 0 {
+		r.sights = map[clock.Actor]*sight{}
 	}
 }
 

@@ -21,6 +21,8 @@ type Packed struct {
 	Object Object
 	// Dots is the mutations, besides those of the versions, that the receiver has once it has taken the object; sorted.
 	Dots []clock.Dot
+
+	told bool // the values of the past need not travel
 }
 
 // Receive merges what a peer sent and returns the keys whose versions changed. Loss, repetition and disorder of deltas do no harm. It fails
@@ -98,6 +100,7 @@ func (r *Replica) take(p Packed, base, ahead clock.Context) bool {
 	seenThere := func(d clock.Dot) bool { return base.Covers(d) || p.Object.Context.Covers(d) }
 	versions := merge(old.Versions, p.Object.Versions, seenHere, seenThere)
 	own(versions, old.Versions)
+	recall(versions, old.Versions, p.Object.Versions)
 	for _, v := range p.Object.Versions {
 		r.learn(v.Dot, p.Key)
 	}
@@ -118,11 +121,12 @@ func (r *Replica) joined(old, incoming, ahead clock.Context) clock.Context {
 	return r.stripped(old, incoming, ahead)
 }
 
-// own replaces the values of versions that are not in old by copies of their own.
+// own replaces the values of versions that are not in old by copies of their own, and takes their pasts away: see recall.
 func own(versions, old []Version) {
 	for i, v := range versions {
 		if !hasDot(old, v.Dot) {
 			versions[i].Value = bytes.Clone(v.Value)
+			versions[i].Past = nil
 		}
 	}
 }

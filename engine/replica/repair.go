@@ -151,7 +151,7 @@ func (r *Replica) answerLog(p *Plan, began clock.Dot, a *Answer, left *int) (mor
 			if *left--; *left < 0 {
 				return true
 			}
-			if r.isDue(p, rec, began, a) && !r.send(rec.key, a) {
+			if r.isDue(p, rec, began, a) && !r.send(p, rec.key, a) {
 				return false
 			}
 			p.sent.Add(rec.dot)
@@ -191,12 +191,20 @@ func (r *Replica) isDue(p *Plan, rec *record, began clock.Dot, a *Answer) bool {
 }
 
 // send packs the key if there is room.
-func (r *Replica) send(key string, a *Answer) bool {
-	if !a.out.add(r.pack(key, r.dots.of(key))) {
+func (r *Replica) send(p *Plan, key string, a *Answer) bool {
+	if !a.out.add(r.packFor(p, key)) {
 		return false
 	}
 	a.seen[key] = struct{}{}
 	return true
+}
+
+// packFor packs the key. A receiver that has heard of all that a lone version has overwritten has the values, or no use for them.
+func (r *Replica) packFor(p *Plan, key string) Packed {
+	out := r.pack(key, r.dots.of(key))
+	vs := out.Object.Versions
+	out.told = len(vs) == 1 && !slices.ContainsFunc(vs[0].Past.list(), func(e elder) bool { return !p.theirs.Has(e.Dot) })
+	return out
 }
 
 // answerWalk packs the keys from a.Place on that have something which the receiver may lack.
@@ -208,7 +216,7 @@ func (r *Replica) answerWalk(p *Plan, a *Answer, left *int) (more bool) {
 			return false
 		}
 		if e, _ := r.objects.get(k.key); p.isNews(e) || r.isAhead(e.Context) {
-			room = a.out.add(r.pack(k.key, r.dots.of(k.key)))
+			room = a.out.add(r.packFor(p, k.key))
 		}
 		return room
 	})
@@ -274,7 +282,7 @@ func (r *Replica) owe(p *Plan, has clock.Clock, a *Answer) bool {
 	clear(a.seen) // a key that went with this answer before may have changed since
 	for actor, iv := range r.missing(p.told, has) {
 		for _, rec := range r.dots.within(actor, iv) {
-			if _, seen := a.seen[rec.key]; !seen && !r.send(rec.key, a) {
+			if _, seen := a.seen[rec.key]; !seen && !r.send(p, rec.key, a) {
 				a.Owes = true
 				return true
 			}

@@ -58,6 +58,9 @@ type Replica struct {
 	sum       sum128
 	conflicts btree.Set[string]
 	scratch   []byte
+	aged      btree.Set[string] // keys with versions that have pasts
+	sweep     sweep
+	known     []clock.Actor // the known members, as of the last collection
 
 	waits   map[clock.Actor]*btree.BTreeG[wait]
 	writers map[clock.Actor]int                 // how many versions are here of each actor
@@ -65,7 +68,7 @@ type Replica struct {
 	sealing map[clock.Actor]struct{}            // those of sealed whose entries are not closed yet
 	vague   bool                                // some lost mutations of the dead are known here without their keys
 	lone    map[clock.Actor]*btree.BTreeG[wait] // keys of which deletes are left alone, by the first of these
-	sights  map[clock.Actor]*sight              // what the members have seen, while there are such keys
+	sights  map[clock.Actor]*sight              // what the members have seen, while there are such keys, or pasts
 
 	dots   *dotKeys
 	outbox outbox

@@ -83,6 +83,7 @@ func (r *Replica) mutateAgain(key string, givenUp func(clock.Dot) bool) []clock.
 	for _, v := range old.Versions {
 		if givenUp(v.Dot) {
 			v.Dot = r.mint(key)
+			v.Past = nil
 			dots = append(dots, v.Dot)
 		}
 		next.Versions = withVersion(next.Versions, v)

@@ -55,6 +55,7 @@ func (r *Replica) ForgetMember(member clock.Actor) {
 // Collect drops from the log the mutations that all known members have, this one included whether it is named or not, and returns their number.
 // While nothing is known of one member, nothing is dropped. It costs the number of actors and of what is dropped.
 func (r *Replica) Collect(known []clock.Actor) int {
+	r.know(known)
 	marks := make([]*clock.Clock, 0, len(known))
 	for _, member := range known {
 		if member == r.self {

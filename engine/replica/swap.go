@@ -19,6 +19,7 @@ func (r *Replica) store(key string, old, e entry) {
 		r.sum = r.sum.minus(old.sum).plus(e.sum)
 		r.count(key, old.Versions, e.Versions)
 	}
+	r.age(key, old.Versions, e.Versions)
 	r.await(key, e.Context)
 	r.place(key, old, e)
 	if e.isEmpty() {

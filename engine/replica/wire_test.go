@@ -63,6 +63,9 @@ func TestTruncatedAndExtendedMessagesAreRefused(t *testing.T) {
 func TestMessagesThatContradictThemselvesAreRefused(t *testing.T) {
 	id := func(b byte) string { x := actor(b).Bytes(); return string(x[:]) }
 	const stamp = "\x00\x00\x00\x00\x00\x00\x00\x01"
+	ofOne := "\x01\x01" + id(1) + "\x03\x01\x01k\x01\x00\x03" + stamp + "\x01v\x00\x00" // an object, up to its ancestors
+	_, err := replica.ParseDelta([]byte(ofOne + "\x01\x00\x01" + stamp + "\x00" + "\x01\x01\x01"))
+	require.NoError(t, err)
 	for name, b := range map[string]string{
 		"another version":                     "\x02\x00\x00",
 		"the zero actor":                      "\x01\x01" + id(0) + "\x01\x00",
@@ -78,9 +81,16 @@ func TestMessagesThatContradictThemselvesAreRefused(t *testing.T) {
 		"a context off the scale":             "\x01\x01" + id(1) + "\x01\x01\x01k\x00\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00",
 		"the same actor twice in one context": "\x01\x01" + id(1) + "\x01\x01\x01k\x00\x02\x00\x01\x00\x01\x00",
 		"the same dot twice":                  "\x01\x01" + id(1) + "\x01\x01\x01k\x00\x00\x02\x00\x01\x00\x00",
+		"an ancestor without a counter":       ofOne + "\x01\x00\x00" + stamp + "\x00" + "\x01\x00\x01",
+		"ancestors out of order":              ofOne + "\x02\x00\x02" + stamp + "\x00\x00\x01" + stamp + "\x00" + "\x01\x00\x01",
+		"an ancestor with half a value":       ofOne + "\x01\x00\x01" + stamp + "\x03" + "\x01\x00\x01",
+		"a past beyond the ancestors":         ofOne + "\x01\x00\x01" + stamp + "\x00" + "\x01\x00\x03",
+		"a past of more than the ancestors":   ofOne + "\x01\x00\x01" + stamp + "\x00" + "\x02\x00\x01\x01",
+		"an ancestor that is not older":       ofOne + "\x01\x00\x04" + stamp + "\x00" + "\x01\x00\x01",
+		"a gap after the end of a past":       ofOne + "\x01\x00\x01" + stamp + "\x00" + "\x01\x02\x01",
 		"dots of actors out of order":         "\x01\x02" + id(1) + id(2) + "\x01\x01\x01\x01k\x00\x00\x02\x01\x01\x00\x01",
 	} {
-		_, err := replica.ParseDelta([]byte(b))
+		_, err := replica.ParseDelta([]byte(b + "\x00"))
 		require.ErrorIs(t, err, replica.ErrMalformed, name)
 	}
 }
@@ -173,6 +183,10 @@ func FuzzParseDelta(f *testing.F) {
 	if _, err := a.Write(replica.Write{Key: "k", Delete: true, Visible: true, Context: clock.Context{}}); err != nil {
 		f.Fatal(err)
 	}
+	if _, err := a.Write(replica.Write{Key: "k", Value: []byte("w")}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(a.Pack([]string{"k"}, 1<<20).AppendBinary(nil))
 	d, _ := a.Drain(1 << 20)
 	f.Add(d.AppendBinary(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -58,14 +58,15 @@ func (r *Replica) Write(w Write) (Written, error) {
 	if dot, ok := r.alreadySo(w, old, kept); ok {
 		return Written{Dot: dot, Previous: old.Versions, Context: r.filled(old.Object)}, nil
 	}
+	past := r.pastOf(w, old, kept)
 	lean := w.Context == nil || r.dots.covered(w.Key, w.Context)
 	dot := r.mint(w.Key)
 	next := Object{Versions: kept, Context: r.stripped(old.Context, w.Context)}
 	switch {
 	case !w.Delete:
-		next.Versions = withVersion(kept, Version{Dot: dot, Stamp: r.stamp(w, old), Value: w.Value})
+		next.Versions = withVersion(kept, Version{Dot: dot, Stamp: r.stamp(w, old), Value: w.Value, Past: past})
 	case w.Visible:
-		next.Versions = withVersion(kept, Version{Dot: dot, Stamp: r.stamp(w, old), Deleted: true})
+		next.Versions = withVersion(kept, Version{Dot: dot, Stamp: r.stamp(w, old), Deleted: true, Past: past})
 	}
 	r.swap(w.Key, old, next)
 	r.outbox.wrote(w.Key, dot, lean)

@@ -84,6 +84,51 @@ func (s *Story[K]) Shown(known Set) []*Event {
 	return out
 }
 
+// Bases returns the versions that siblings come from: those that a node shows which knows what all their authors had seen, and nothing else.
+func (s *Story[K]) Bases(siblings []replica.Version) []*Event {
+	common, _ := s.pasts(siblings)
+	return s.Shown(common)
+}
+
+// CheckBase checks a base of siblings, if there is one: all their authors had seen it, and nothing that succeeds it. Of a delete that some of them have
+// seen since nothing is left, so that they may have seen what it removed.
+func (s *Story[K]) CheckBase(siblings []replica.Version, base *replica.Ancestor) error {
+	if base == nil {
+		return nil
+	}
+	common, all := s.pasts(siblings)
+	e, ok := s.byDot[base.Dot]
+	switch {
+	case !ok || e.Deleted != base.Deleted || !common.Has(e.Index):
+		return fmt.Errorf("%v: not all of %d siblings come from %v", s.ID, len(siblings), base.Dot)
+	case !base.Lacks && !base.Deleted && e.Value != string(base.Value):
+		return fmt.Errorf("%v: base %v has value %.12q, written was %.12q", s.ID, base.Dot, base.Value, e.Value)
+	case slices.Contains(s.Shown(common), e):
+		return nil
+	}
+	for _, i := range all.Without(e.Past).Events() {
+		if !s.Events[i].stands() {
+			return nil
+		}
+	}
+	return fmt.Errorf("%v: siblings come from %s, not from %v", s.ID, Dots(s.Shown(common)), base.Dot)
+}
+
+// pasts returns the writes that all authors of siblings had seen, and those that any had.
+func (s *Story[K]) pasts(siblings []replica.Version) (common, all Set) {
+	for i, v := range siblings {
+		e, ok := s.byDot[v.Dot]
+		if !ok {
+			return nil, nil
+		}
+		if all = all.And(e.Past); i == 0 {
+			common = e.Past
+		}
+		common = common.Without(common.Without(e.Past))
+	}
+	return common, all
+}
+
 // Settled returns the writes that are lost or over: a node that knows what came after them need not know these.
 func (s *Story[K]) Settled() Set {
 	var out Set
@@ -121,6 +166,15 @@ func (s *Story[K]) Check(known Set, versions []replica.Version) error {
 		return fmt.Errorf("%v: %s are missing, there are %d versions", s.ID, Dots(missing), len(versions))
 	}
 	return nil
+}
+
+// Name names siblings of a key by their dots.
+func Name(siblings []replica.Version) string {
+	out := make([]string, len(siblings))
+	for i, v := range siblings {
+		out[i] = v.Dot.String()
+	}
+	return strings.Join(out, " ")
 }
 
 // Dots lists the dots of events, for messages.

@@ -121,3 +121,38 @@ func (n *node) check(story *ghost.Story[string]) error {
 	}
 	return nil
 }
+
+// checkBase checks that the base of siblings is what they come from, and the same whenever and wherever they are siblings.
+func (s *sim) checkBase(n *node, key string) {
+	siblings := n.rep.Get(key)
+	if len(siblings) < 2 {
+		return
+	}
+	story := s.stories.Story(key)
+	base, want := replica.Base(siblings), story.Bases(siblings)
+	if err := story.CheckBase(siblings, base); err != nil {
+		s.fail("base at %s: %w", n.name, err)
+	}
+	id, is := key+" "+ghost.Name(siblings), clock.Dot{}
+	if base != nil {
+		is = base.Dot
+	}
+	was, known := s.bases[id]
+	if known && was != is {
+		s.fail("base of %s at %s is %v, elsewhere %v", id, n.name, is, was)
+	}
+	if known {
+		return
+	}
+	s.bases[id] = is
+	switch {
+	case len(want) != 1:
+		s.stats["conflict without base"]++
+	case base == nil:
+		s.stats["base forgotten"]++
+	case base.Lacks:
+		s.stats["base without value"]++
+	default:
+		s.stats["base"]++
+	}
+}

@@ -51,6 +51,7 @@ func (s *sim) round() {
 			}
 		}
 		n.rep.Collect(n.knownMembers())
+		n.rep.CollectPasts(n.knownMembers())
 	}
 	for _, n := range s.nodes {
 		s.reapAt(n, n.knownMembers())
@@ -75,7 +76,7 @@ func (s *sim) isAtRest() bool {
 	}
 	c := s.nodes[0].rep.Clock()
 	return !slices.ContainsFunc(s.nodes, func(n *node) bool {
-		return !n.ready || n.position < len(s.log) || n.rep.Pending() > 0 || n.rep.NumUnstable() > 0 || n.rep.NumLone() > 0 || !n.rep.Clock().Equal(c)
+		return hasStalePasts(n) || !n.ready || n.position < len(s.log) || n.rep.Pending() > 0 || n.rep.NumUnstable() > 0 || n.rep.NumLone() > 0 || !n.rep.Clock().Equal(c)
 	})
 }
 
@@ -131,4 +132,9 @@ func (s *sim) checkClean(n *node) {
 	if !slices.Equal(n.rep.Keys("", len(s.keys)), keys) {
 		s.fail("end: %s lists keys %v, it has %v", n.name, n.rep.Keys("", len(s.keys)), keys)
 	}
+}
+
+// hasStalePasts reports whether the node remembers what versions without siblings have overwritten.
+func hasStalePasts(n *node) bool {
+	return n.rep.NumPasts() > n.rep.NumConflicts()
 }

@@ -52,7 +52,8 @@ type sim struct {
 	split   map[string]bool // the nodes on the other side of the partition
 	tokens  []token
 	keys    []string
-	lost    map[clock.Dot]bool // mutations that a closed entry left out
+	bases   map[string]clock.Dot // of siblings
+	lost    map[clock.Dot]bool   // mutations that a closed entry left out
 	steps   int
 	actors  uint64
 	stats   map[string]int
@@ -61,7 +62,7 @@ type sim struct {
 func newSim(seed uint64, w wrong) *sim {
 	r := rand.New(rand.NewPCG(seed, 0x6b766e6f6465))
 	s := &sim{
-		rand: r, wrong: w, split: map[string]bool{}, lost: map[clock.Dot]bool{}, stats: map[string]int{},
+		rand: r, wrong: w, split: map[string]bool{}, lost: map[clock.Dot]bool{}, bases: map[string]clock.Dot{}, stats: map[string]int{},
 		stories: ghost.Histories[string]{},
 		options: replica.Options{Ordered: r.IntN(2) == 0, MaxDotKeys: []int{0, 0, 1, 4}[r.IntN(4)], ListKeys: 1 + r.IntN(2)},
 	}
@@ -107,6 +108,7 @@ func (s *sim) check(n *node, key, when string) {
 	if err := n.check(s.stories.Story(key)); err != nil {
 		s.fail("%s: %w", when, err)
 	}
+	s.checkBase(n, key)
 }
 
 func (s *sim) checkAll(n *node, when string) {
@@ -312,6 +314,7 @@ func (s *sim) applyLog() {
 func (s *sim) collect() {
 	n := pick(s, s.nodes)
 	s.stats["collected"] += n.rep.Collect(n.knownMembers())
+	s.stats["pasts"] += n.rep.CollectPasts(n.knownMembers())
 }
 
 func (s *sim) gossip() {
