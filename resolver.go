@@ -47,10 +47,14 @@ func hostLimits(l engine.Limits) plugins.Limits {
 type judge struct{ m *plugins.Module }
 
 // Judge implements engine.Judge.
-func (j judge) Judge(ctx context.Context, key string, versions []replica.Version) (engine.Verdict, error) {
+func (j judge) Judge(ctx context.Context, key string, versions []replica.Version, base *replica.Version) (engine.Verdict, error) {
 	in := plugins.Input{Key: []byte(key), Versions: make([]plugins.Version, len(versions))}
 	for i, v := range versions {
-		in.Versions[i] = plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Dot.Actor.Origin()}
+		in.Versions[i] = inputVersion(v)
+	}
+	if base != nil {
+		b := inputVersion(*base)
+		in.Base = &b
 	}
 	v, err := j.m.Resolve(ctx, in)
 	if trap, ok := errors.AsType[*plugins.Trap](err); ok {
@@ -60,6 +64,10 @@ func (j judge) Judge(ctx context.Context, key string, versions []replica.Version
 		return engine.Verdict{}, err
 	}
 	return engine.Verdict{Kind: verdictKind(v.Kind), Value: v.Value, Reason: v.Message, Fuel: v.Fuel}, nil
+}
+
+func inputVersion(v replica.Version) plugins.Version {
+	return plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Dot.Actor.Origin()}
 }
 
 func verdictKind(k plugins.Kind) engine.VerdictKind {

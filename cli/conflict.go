@@ -132,5 +132,8 @@ func fillConflict(w *grid, f rest.Conflict) {
 	w.fact("restarted", f.Restarted)
 	w.row("open", yesNo(f.Open))
 	w.row("time", f.Time.Format(time.RFC3339Nano))
+	if f.Base != nil {
+		fillVersion(w, "base", *f.Base)
+	}
 	fillVersions(w, f.Versions)
 }

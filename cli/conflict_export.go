@@ -45,9 +45,17 @@ func (sh *shell) conflictExport(c *cli.Context) error {
 func inputOf(f rest.Conflict) plugins.Input {
 	in := plugins.Input{Key: []byte(f.Key)}
 	for _, v := range f.Inputs() {
-		in.Versions = append(in.Versions, plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Actor.Origin()})
+		in.Versions = append(in.Versions, inputVersion(v))
+	}
+	if f.Base != nil {
+		base := inputVersion(*f.Base)
+		in.Base = &base
 	}
 	return in
+}
+
+func inputVersion(v rest.Version) plugins.Version {
+	return plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Actor.Origin()}
 }
 
 // caseOf is a recorded conflict as a fixture, with the recorded verdict as the expectation if it is wanted and there is one.

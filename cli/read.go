@@ -76,13 +76,17 @@ func fillEntry(w *grid, e rest.Entry) {
 
 func fillVersions(w *grid, versions []rest.Version) {
 	for i, v := range versions {
-		value := "(deleted)"
-		if v.Value != nil {
-			value = cell(v.Value)
-		}
-		w.row(fmt.Sprintf("version %d", i+1), value)
-		w.row("", "written "+v.Time.Format(time.RFC3339Nano)+", "+v.Dot)
+		fillVersion(w, fmt.Sprintf("version %d", i+1), v)
 	}
+}
+
+func fillVersion(w *grid, name string, v rest.Version) {
+	value := "(deleted)"
+	if v.Value != nil {
+		value = cell(v.Value)
+	}
+	w.row(name, value)
+	w.row("", "written "+v.Time.Format(time.RFC3339Nano)+", "+v.Dot)
 }
 
 func (sh *shell) matchCommand() *cli.Command {

@@ -29,6 +29,8 @@ type cases struct {
 	// later holds the conflicts that this host could not judge, until retryAt.
 	later   []caseID
 	retryAt time.Time
+	// bases are the conflicts whose base is asked for.
+	bases map[caseID]*baseQuest
 	// rescan says that all conflicts must be looked at again: the members, the handlers or the quarantines have changed.
 	rescan     bool
 	generation uint64
@@ -43,7 +45,7 @@ type caseID struct {
 }
 
 func newCases() cases {
-	return cases{queued: map[caseID]struct{}{}, running: map[caseID]struct{}{}, seen: map[string]time.Time{}}
+	return cases{queued: map[caseID]struct{}{}, running: map[caseID]struct{}{}, bases: map[caseID]*baseQuest{}, seen: map[string]time.Time{}}
 }
 
 func (c *Core) enqueue(id caseID) {
@@ -85,7 +87,7 @@ func (c *Core) noticeConflict(t *table, key string) {
 	}
 	first := c.journal.note(Conflict{
 		ID: conflictID(t.name, t.epoch, key, siblingsHash(versions)), Table: t.name, Key: key,
-		Versions: publicVersions(versions), Merger: c.merger(t, key), Time: c.now.UTC(),
+		Versions: publicVersions(versions), Base: publicBase(replica.Base(versions)), Merger: c.merger(t, key), Time: c.now.UTC(),
 	})
 	if first {
 		c.report(Event{Kind: EventConflict, Table: t.name, Key: key, Attrs: []slog.Attr{slog.Int("siblings", len(versions))}})
@@ -176,6 +178,7 @@ func (c *Core) retryJudging() {
 		c.enqueue(id)
 	}
 	c.cases.later = nil
+	c.forgetBases()
 	c.do(PrepareHandlers{})
 }
 
@@ -191,6 +194,9 @@ func (c *Core) consider(id caseID) {
 		return
 	}
 	job, have := c.job(t, id.key, versions)
+	if have && len(job.versions) > 1 && c.fetchBase(job) {
+		return
+	}
 	if len(job.versions) < 2 || c.merger(t, id.key) != c.cfg.Name {
 		return
 	}
@@ -208,7 +214,7 @@ func (c *Core) consider(id caseID) {
 
 // judgeAsMerger lets this node, the merger, judge a conflict, unless that is done or under way.
 func (c *Core) judgeAsMerger(job Job) {
-	if _, done := job.t.views.get(job.key, job.siblings, job.record); done {
+	if _, done := job.cached(); done {
 		return
 	}
 	if _, running := c.cases.running[job.id()]; running {

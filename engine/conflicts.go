@@ -86,6 +86,9 @@ func (c *Core) renew(entry *Conflict) {
 	if len(entry.Versions) == 0 {
 		entry.Versions = publicVersions(versions)
 	}
+	if base := publicBase(replica.Base(versions)); base != nil {
+		entry.Base = base
+	}
 	c.renewState(t, entry, versions)
 }
 

@@ -176,6 +176,7 @@ func (c *Core) tick() {
 	if !c.now.Before(c.nextTidy) {
 		c.nextTidy = c.now.Add(tidyInterval)
 		c.tidyWatches()
+		c.tidyLocal()
 	}
 	c.lastTick = c.now
 }
@@ -183,13 +184,29 @@ func (c *Core) tick() {
 // sweepInterval is the pause between looks for quarantines that are lifted.
 const sweepInterval = 10 * time.Second
 
-// tidyInterval is the pause between looks for the room of changes that all watchers have seen.
+// tidyInterval is the pause between looks for the room of changes that all watchers have seen, and of values that versions of local tables have overwritten.
 const tidyInterval = 5 * time.Second
 
 // tidyWatches gives it back.
 func (c *Core) tidyWatches() {
 	for _, t := range c.space.sortedTables() {
 		t.hub.tidy()
+	}
+}
+
+// tidyLocal forgets what the versions of local tables have overwritten: for some seconds a write with an old context has a base.
+func (c *Core) tidyLocal() {
+	for _, t := range c.space.sortedTables() {
+		if !t.options.Local {
+			continue
+		}
+		for _, p := range t.parts {
+			p.mu.Lock()
+			for p.rep.CollectPasts(nil) > 0 {
+				continue
+			}
+			p.mu.Unlock()
+		}
 	}
 }
 
@@ -253,6 +270,9 @@ func (c *Core) collect() {
 		p.mu.Lock()
 		if p.rep.NumUnstable() > 0 {
 			p.rep.Collect(known)
+		}
+		if p.rep.NumPasts() > 0 {
+			p.rep.CollectPasts(known)
 		}
 		p.mu.Unlock()
 	}

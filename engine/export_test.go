@@ -67,6 +67,24 @@ func Remove(e *Engine, table, key string) {
 	}
 }
 
+// Give lets a node receive objects of a key, as if a member had sent them.
+func Give(e *Engine, table, key string, deltas ...replica.Delta) error {
+	t, err := e.core.space.table(table)
+	if err != nil {
+		return err
+	}
+	p := t.partition(key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range deltas {
+		if _, err := p.rep.Receive(d); err != nil {
+			return err
+		}
+	}
+	e.post(noticed{t: t, key: key})
+	return nil
+}
+
 // Sums returns the audit sum of a key's partition at a node.
 func Sums(e *Engine, table, key string) [2]uint64 {
 	p := auditedPartition(e, table, key)

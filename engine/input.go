@@ -114,6 +114,7 @@ type Job struct {
 	key      string
 	versions []replica.Version // canonical order
 	siblings string
+	base     *replica.Ancestor // that all siblings overwrote, or nil
 	handler  handlerRecord
 	record   string
 	isShadow bool

@@ -57,6 +57,9 @@ func (entry *Conflict) add(c Conflict) {
 	if len(entry.Versions) == 0 {
 		entry.Versions = c.Versions
 	}
+	if entry.Base == nil {
+		entry.Base = c.Base
+	}
 	if c.State != "" {
 		entry.State, entry.Verdict, entry.Value, entry.Reason, entry.Fuel, entry.Took = c.State, c.Verdict, c.Value, c.Reason, c.Fuel, c.Took
 		entry.Plugin, entry.SHA256 = c.Plugin, c.SHA256
@@ -86,6 +89,9 @@ func (entry *Conflict) size() int {
 	n := len(entry.Value)
 	for _, v := range entry.Versions {
 		n += len(v.Value)
+	}
+	if entry.Base != nil {
+		n += len(entry.Base.Value)
 	}
 	return n
 }

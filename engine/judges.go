@@ -15,6 +15,7 @@ const moduleChunk = 128 << 10
 
 var (
 	errModuleMissing = errors.New("the module's bytes have not all arrived yet")
+	errBaseMissing   = errors.New("the value that these versions have overwritten is being fetched from another member")
 	errRewriter      = errors.New("this node's metering is of another version than the handler record asks for")
 )
 
@@ -56,11 +57,14 @@ func (j *judges) run(ctx context.Context, job Job) (view, error) {
 	if job.handler.Rewriter != j.rewriter() {
 		return view{}, errRewriter
 	}
+	if job.awaitsBase() {
+		return view{}, errBaseMissing
+	}
 	judge, err := j.load(ctx, job.handler)
 	if err != nil {
 		return view{}, err
 	}
-	v, err := judge.Judge(ctx, job.key, job.versions)
+	v, err := judge.Judge(ctx, job.key, job.versions, job.given())
 	if trap, ok := asTrap(err); ok {
 		return view{}, &Trap{Reason: validText(trap.Reason), Fuel: trap.Fuel}
 	}
@@ -70,7 +74,7 @@ func (j *judges) run(ctx context.Context, job Job) (view, error) {
 	v.Reason = validText(v.Reason)
 	w := viewOf(job.versions, v)
 	if !job.isShadow {
-		job.t.views.put(job.key, job.siblings, job.record, w)
+		job.cache(w)
 	}
 	return w, nil
 }

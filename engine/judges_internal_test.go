@@ -35,7 +35,7 @@ type mumbler struct{ anyModule }
 
 func (mumbler) Load(context.Context, []byte, Limits) (Judge, error) { return mumbler{}, nil }
 
-func (mumbler) Judge(_ context.Context, key string, _ []replica.Version) (Verdict, error) {
+func (mumbler) Judge(_ context.Context, key string, _ []replica.Version, _ *replica.Version) (Verdict, error) {
 	if key == "trap" {
 		return Verdict{}, &Trap{Reason: "no \xff\xfe cart", Fuel: 7}
 	}

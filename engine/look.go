@@ -19,7 +19,7 @@ func (c *Core) look(ctx context.Context, t *table, key string, versions []replic
 	if !have {
 		return policyView(distinct, t.options.Unresolved), nil
 	}
-	if v, ok := t.views.get(key, job.siblings, job.record); ok {
+	if v, ok := job.cached(); ok {
 		return v, nil
 	}
 	if job.handler.Disabled {
@@ -35,7 +35,7 @@ func (c *Core) look(ctx context.Context, t *table, key string, versions []replic
 func (c *Core) job(t *table, key string, versions []replica.Version) (job Job, have bool) {
 	rec, have := c.space.handler(t)
 	return Job{
-		t: t, key: key, versions: collapse(versions), siblings: siblingsHash(versions), handler: rec, record: rec.id(c.codec),
+		t: t, key: key, versions: collapse(versions), siblings: siblingsHash(versions), base: replica.Base(versions), handler: rec, record: rec.id(c.codec),
 	}, have
 }
 
@@ -64,15 +64,20 @@ func (c *Core) judge(ctx context.Context, job Job) (view, error) {
 // verdictEntry is what the journal keeps of a verdict.
 func (c *Core) verdictEntry(job Job, v view) Conflict {
 	return Conflict{
-		ID: job.conflict(), Table: job.t.name, Key: job.key, Versions: publicVersions(job.versions), State: v.state, Verdict: v.verdict,
-		Value: v.value, Reason: v.reason, Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Fuel: v.fuel, Took: v.took, Time: c.cfg.Now().UTC(),
+		ID: job.conflict(), Table: job.t.name, Key: job.key, Versions: publicVersions(job.versions), Base: publicBase(job.base),
+		State: v.state, Verdict: v.verdict, Value: v.value, Reason: v.reason, Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Fuel: v.fuel,
+		Took: v.took, Time: c.cfg.Now().UTC(),
 	}
 }
 
 func publicVersions(versions []replica.Version) []Version {
 	out := make([]Version, len(versions))
 	for i, v := range versions {
-		out[i] = Version{Value: v.Value, Stamp: v.Stamp, Time: v.Stamp.Time().UTC(), Actor: v.Dot.Actor, Dot: v.Dot.String()}
+		out[i] = publicVersion(v)
 	}
 	return out
+}
+
+func publicVersion(v replica.Version) Version {
+	return Version{Value: v.Value, Stamp: v.Stamp, Time: v.Stamp.Time().UTC(), Actor: v.Dot.Actor, Dot: v.Dot.String()}
 }

@@ -93,6 +93,8 @@ func (c *Core) newReceivers() []receiver {
 		framePull:         on(c, c.onPull),
 		frameChunk:        on(c, c.onChunk),
 		frameVerdict:      on(c, c.onVerdict),
+		frameAskObjects:   on(c, c.onAskObjects),
+		frameObjects:      on(c, c.onObjects),
 		frameBeat:         on(c, c.onBeat),
 		frameAskSeals:     on(c, c.onAskSeals),
 		frameSeals:        on(c, c.onSeals),

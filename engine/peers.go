@@ -44,9 +44,10 @@ type ModuleInfo struct {
 
 // Judge is one loaded module. It must be safe for concurrent use, and a pure function of its input.
 type Judge interface {
-	// Judge decides a conflict of two or more versions in canonical order. A trap is a *Trap; any other error means that this host could not run
-	// the handler now, which is neither verdict nor trap.
-	Judge(ctx context.Context, key string, versions []replica.Version) (Verdict, error)
+	// Judge decides a conflict of two or more versions in canonical order. Base is the version that all of them have overwritten, nil when there is none
+	// or it is not known: equal versions come with equal bases. A trap is a *Trap; any other error means that this host could not run the handler now,
+	// which is neither verdict nor trap.
+	Judge(ctx context.Context, key string, versions []replica.Version, base *replica.Version) (Verdict, error)
 	// Close frees it. Calls under way end first.
 	Close() error
 }

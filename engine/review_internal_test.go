@@ -35,7 +35,7 @@ func (anyModule) Load(context.Context, []byte, Limits) (Judge, error) { return a
 
 func (anyModule) Rewriter() int { return 1 }
 
-func (anyModule) Judge(context.Context, string, []replica.Version) (Verdict, error) {
+func (anyModule) Judge(context.Context, string, []replica.Version, *replica.Version) (Verdict, error) {
 	return Verdict{Kind: VerdictKeep}, nil
 }
 

@@ -54,8 +54,8 @@ func (s *space) quarantined(j Job) (quarantineRecord, bool) {
 // has used up its restarts; then it is disabled for the table.
 func (c *Core) trapped(job Job, reason string, merging bool) {
 	c.journal.note(Conflict{
-		ID: job.conflict(), Table: job.t.name, Key: job.key, Versions: publicVersions(job.versions), State: Quarantined,
-		Verdict: "trap", Reason: reason, Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Time: c.now.UTC(),
+		ID: job.conflict(), Table: job.t.name, Key: job.key, Versions: publicVersions(job.versions), Base: publicBase(job.base),
+		State: Quarantined, Verdict: "trap", Reason: reason, Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Time: c.now.UTC(),
 	})
 	if _, already := c.space.quarantined(job); already || !c.current(job) {
 		return
@@ -256,7 +256,7 @@ func (c *Core) quarantinedConflictLocked(q quarantineRecord) Conflict {
 	}
 	if t, ok := c.space.tables[q.Table]; ok {
 		if versions := t.siblings(string(q.Key)); siblingsHash(versions) == q.Siblings {
-			entry.Versions = publicVersions(versions)
+			entry.Versions, entry.Base = publicVersions(versions), publicBase(replica.Base(versions))
 		}
 	}
 	if q.Restart {

@@ -195,7 +195,9 @@ type Conflict struct {
 	Table    string    `json:"table"`
 	Key      string    `json:"key"`
 	Versions []Version `json:"versions"`
-	State    State     `json:"state"`
+	// Base is the version that all of these have overwritten; nil when there is none or it is not known.
+	Base  *Version `json:"base,omitempty"`
+	State State    `json:"state"`
 	// Verdict is value, delete, keep, error, trap, policy, or empty when this node has not judged it.
 	Verdict string `json:"verdict"`
 	Value   []byte `json:"value,omitempty"`

@@ -75,6 +75,8 @@ type viewCache struct {
 	mu   sync.Mutex // guards what follows
 	m    map[string]cachedView
 	peak int // the most views that m has had: Go's maps keep the room
+	// waived has, by key, the siblings that are judged without their base.
+	waived map[string]string
 }
 
 // looseViews is how many views are worth giving the room back once most of them are gone.
@@ -87,7 +89,7 @@ type cachedView struct {
 }
 
 func newViewCache() *viewCache {
-	return &viewCache{m: map[string]cachedView{}}
+	return &viewCache{m: map[string]cachedView{}, waived: map[string]string{}}
 }
 
 func (c *viewCache) get(key, siblings, handler string) (view, bool) {
@@ -118,7 +120,23 @@ func (c *viewCache) drop(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.m, key)
+	if delete(c.waived, key); len(c.waived) == 0 {
+		c.waived = map[string]string{}
+	}
 	if c.peak >= looseViews && len(c.m) <= c.peak/looseViews {
 		c.m, c.peak = map[string]cachedView{}, 0
 	}
+}
+
+// waive lets siblings be judged without their base, which no connected member has.
+func (c *viewCache) waive(key, siblings string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waived[key] = siblings
+}
+
+func (c *viewCache) isWaived(key, siblings string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waived[key] == siblings
 }

@@ -36,6 +36,8 @@ const (
 	frameInspected
 	frameDisputed
 	frameShadow
+	frameAskObjects
+	frameObjects
 )
 
 // partitionID names one replica of the cluster. The catalogue is the zero partitionID.
@@ -255,6 +257,21 @@ type disputedFrame struct {
 	ID     partitionID
 	Key    []byte
 	Values int
+}
+
+// askObjectsFrame asks for the objects of keys, with the values that their versions have overwritten.
+type askObjectsFrame struct {
+	_    struct{} `cbor:",toarray"`
+	ID   partitionID
+	Keys [][]byte
+}
+
+// objectsFrame answers it.
+type objectsFrame struct {
+	_     struct{} `cbor:",toarray"`
+	ID    partitionID
+	Seals uint64
+	Delta []byte
 }
 
 var errFrame = errors.New("bad frame")

@@ -67,6 +67,8 @@ func goldenFrames() []struct {
 		{"inspect", frameInspect, inspectFrame{ID: id, Inquiry: 12, Keys: [][]byte{{'k', 0xff}}, Have: []replica.Fingerprint{{14, 15}}}},
 		{"inspected", frameInspected, inspectedFrame{ID: id, Inquiry: 12, Same: [][]byte{{'k', 0xff}}, Delta: []byte("delta")}},
 		{"disputed", frameDisputed, disputedFrame{ID: id, Key: []byte{'k', 0xff}, Values: 2}},
+		{"ask objects", frameAskObjects, askObjectsFrame{ID: id, Keys: [][]byte{{'k', 0xff}}}},
+		{"objects", frameObjects, objectsFrame{ID: id, Seals: 8, Delta: []byte("delta")}},
 		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Step: 11, Seals: 8, Gone: true, Same: true, Answer: []byte("answer")}},
 	}
 }
@@ -134,6 +136,10 @@ func TestFramesReadBackAreWhatWasSent(t *testing.T) {
 			back, err = decode[inspectedFrame](c, body)
 		case frameDisputed:
 			back, err = decode[disputedFrame](c, body)
+		case frameAskObjects:
+			back, err = decode[askObjectsFrame](c, body)
+		case frameObjects:
+			back, err = decode[objectsFrame](c, body)
 		}
 		require.NoError(t, err)
 		require.Equal(t, g.msg, back, g.name)

@@ -81,7 +81,9 @@ type ConflictJSON struct {
 	KeyJSON
 	ValueJSON
 
-	Versions  []VersionJSON `json:"versions"`
+	Versions []VersionJSON `json:"versions"`
+	// Base is what all versions have overwritten, if it is known.
+	Base      *VersionJSON  `json:"base,omitempty"`
 	State     engine.State  `json:"state"`
 	Verdict   string        `json:"verdict"`
 	Reason    string        `json:"reason,omitempty"`
@@ -186,11 +188,16 @@ func (j WrittenJSON) Written() (engine.Written, error) {
 
 // NewConflictJSON encodes a conflict. It shares the conflict's bytes.
 func NewConflictJSON(c engine.Conflict) ConflictJSON {
-	return ConflictJSON{
+	j := ConflictJSON{
 		ID: c.ID, Table: c.Table, KeyJSON: newKeyJSON(c.Key), ValueJSON: newValueJSON(c.Value), Versions: newVersionsJSON(c.Versions),
 		State: c.State, Verdict: c.Verdict, Reason: c.Reason, Plugin: c.Plugin, SHA256: c.SHA256, Fuel: c.Fuel, Took: c.Took, Merger: c.Merger,
 		Restarted: c.Restarted, Time: c.Time, Open: c.Open,
 	}
+	if c.Base != nil {
+		base := newVersionJSON(*c.Base)
+		j.Base = &base
+	}
+	return j
 }
 
 // Conflict decodes a conflict; the error wraps ErrBadRequest.
@@ -207,10 +214,18 @@ func (j ConflictJSON) Conflict() (engine.Conflict, error) {
 	if err != nil {
 		return engine.Conflict{}, err
 	}
-	return engine.Conflict{
+	c := engine.Conflict{
 		ID: j.ID, Table: j.Table, Key: key, Value: value, Versions: siblings, State: j.State, Verdict: j.Verdict, Reason: j.Reason,
 		Plugin: j.Plugin, SHA256: j.SHA256, Fuel: j.Fuel, Took: j.Took, Merger: j.Merger, Restarted: j.Restarted, Time: j.Time, Open: j.Open,
-	}, nil
+	}
+	if j.Base != nil {
+		base, err := j.Base.version()
+		if err != nil {
+			return engine.Conflict{}, err
+		}
+		c.Base = &base
+	}
+	return c, nil
 }
 
 func newKeyJSON(key string) KeyJSON {
@@ -238,19 +253,28 @@ func (j ValueJSON) value() ([]byte, error) {
 func newVersionsJSON(versions []engine.Version) []VersionJSON {
 	js := make([]VersionJSON, len(versions))
 	for i, v := range versions {
-		js[i] = VersionJSON{ValueJSON: newValueJSON(v.Value), Stamp: v.Stamp, Time: v.Time, Actor: v.Actor, Dot: v.Dot}
+		js[i] = newVersionJSON(v)
 	}
 	return js
+}
+
+func newVersionJSON(v engine.Version) VersionJSON {
+	return VersionJSON{ValueJSON: newValueJSON(v.Value), Stamp: v.Stamp, Time: v.Time, Actor: v.Actor, Dot: v.Dot}
 }
 
 func versions(js []VersionJSON) ([]engine.Version, error) {
 	var versions []engine.Version
 	for _, j := range js {
-		value, err := j.value()
+		v, err := j.version()
 		if err != nil {
 			return nil, err
 		}
-		versions = append(versions, engine.Version{Value: value, Stamp: j.Stamp, Time: j.Time, Actor: j.Actor, Dot: j.Dot})
+		versions = append(versions, v)
 	}
 	return versions, nil
+}
+
+func (j VersionJSON) version() (engine.Version, error) {
+	value, err := j.value()
+	return engine.Version{Value: value, Stamp: j.Stamp, Time: j.Time, Actor: j.Actor, Dot: j.Dot}, err
 }

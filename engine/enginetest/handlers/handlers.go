@@ -17,7 +17,7 @@ import (
 
 // Resolver is an engine.Resolver whose modules are the names of these Go functions: "union" (of comma-separated words), "latest", "delete", "keep",
 // "fail", "trap" (always), "some 30" (traps on 30 % of the keys, shows the latest of all else), "poison" (traps on the key poison, unions all else),
-// "broken" (a failure of the host). Anything else is a bad module.
+// "broken" (a failure of the host), "base" (the base, or "?", with ">" and the union). Anything else is a bad module.
 type Resolver struct{}
 
 var (
@@ -28,7 +28,7 @@ var (
 
 // Check implements engine.Resolver.
 func (Resolver) Check(_ context.Context, module []byte, _ engine.Limits) (engine.ModuleInfo, error) {
-	names := []string{"union", "latest", "delete", "keep", "fail", "trap", "some", "poison", "broken"}
+	names := []string{"union", "latest", "delete", "keep", "fail", "trap", "some", "poison", "broken", "base"}
 	name, _, _ := strings.Cut(string(module), " ") // what follows only makes other bytes of the same handler
 	if !slices.Contains(names, name) {
 		return engine.ModuleInfo{}, fmt.Errorf("%w: %.20q", engine.ErrBadModule, module)
@@ -56,7 +56,7 @@ func (Resolver) Rewriter() int { return 1 }
 type handler string
 
 // Judge implements engine.Judge.
-func (h handler) Judge(_ context.Context, key string, versions []replica.Version) (engine.Verdict, error) {
+func (h handler) Judge(_ context.Context, key string, versions []replica.Version, base *replica.Version) (engine.Verdict, error) {
 	switch {
 	case h == "trap", h == "poison" && key == "poison":
 		return engine.Verdict{}, &engine.Trap{Reason: "unreachable"}
@@ -64,6 +64,8 @@ func (h handler) Judge(_ context.Context, key string, versions []replica.Version
 		return engine.Verdict{Kind: engine.VerdictValue, Value: union(versions)}, nil
 	case h == "latest":
 		return engine.Verdict{Kind: engine.VerdictValue, Value: versions[len(versions)-1].Value}, nil
+	case h == "base":
+		return engine.Verdict{Kind: engine.VerdictValue, Value: sinceBase(versions, base)}, nil
 	case h == "delete":
 		return engine.Verdict{Kind: engine.VerdictDelete}, nil
 	case h == "fail":
@@ -72,6 +74,14 @@ func (h handler) Judge(_ context.Context, key string, versions []replica.Version
 		return engine.Verdict{}, errors.New("no memory for an instance")
 	}
 	return engine.Verdict{Kind: engine.VerdictKeep}, nil
+}
+
+// sinceBase is the value of the base, and what became of it.
+func sinceBase(versions []replica.Version, base *replica.Version) []byte {
+	if base == nil {
+		return append([]byte("?>"), union(versions)...)
+	}
+	return append(append(slices.Clone(base.Value), '>'), union(versions)...)
 }
 
 func union(versions []replica.Version) []byte {
@@ -90,11 +100,11 @@ func (handler) Close() error { return nil }
 type some uint64
 
 // Judge implements engine.Judge.
-func (s some) Judge(ctx context.Context, key string, versions []replica.Version) (engine.Verdict, error) {
+func (s some) Judge(ctx context.Context, key string, versions []replica.Version, base *replica.Version) (engine.Verdict, error) {
 	if xxh3.HashString(key)%100 < uint64(s) {
-		return handler("trap").Judge(ctx, key, versions)
+		return handler("trap").Judge(ctx, key, versions, base)
 	}
-	return handler("latest").Judge(ctx, key, versions)
+	return handler("latest").Judge(ctx, key, versions, base)
 }
 
 // Close implements engine.Judge.

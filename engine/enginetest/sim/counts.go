@@ -57,4 +57,8 @@ const (
 	CountTwinRefused  = "second node of a name refused"
 	CountPurged       = "write dropped by a node that was away when its incarnation was closed"
 	CountMadeAgain    = "mutation made again"
+
+	CountBase          = "siblings with their base"
+	CountBaseForgotten = "siblings whose base is forgotten"
+	CountBaseLacking   = "siblings whose base is elsewhere"
 )

@@ -2,8 +2,10 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
+	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
 	"github.com/kvnode/kvnode/engine/enginetest/ghost"
 	"github.com/kvnode/kvnode/engine/enginetest/handlers"
@@ -49,6 +51,36 @@ func (n *node) check(at place) {
 	if err := s.Check(n.known[s.ID], n.withoutRevived(s, held.Versions)); err != nil {
 		n.w.fail("%s shows %w", n.name, err)
 	}
+	if !n.mayLag() {
+		n.checkBase(s, held.Versions)
+	}
+}
+
+// checkBase checks that the base of siblings is what they come from, and the same whenever and wherever they are siblings.
+func (n *node) checkBase(s *story, siblings []replica.Version) {
+	if len(siblings) < 2 {
+		return
+	}
+	base := replica.Base(siblings)
+	if err := s.CheckBase(siblings, base); err != nil {
+		n.w.fail("base at %s of %w", n.name, err)
+	}
+	of, is := fmt.Sprint(s.ID, ghost.Name(siblings)), clock.Dot{}
+	switch {
+	case base == nil && len(s.Bases(siblings)) == 1:
+		n.w.counts[CountBaseForgotten]++
+	case base != nil && base.Lacks:
+		n.w.counts[CountBaseLacking]++
+		is = base.Dot
+	case base != nil:
+		n.w.counts[CountBase]++
+		is = base.Dot
+	}
+	was, known := n.w.bases[of]
+	if known && was != is {
+		n.w.fail("%s has for %s the base %v, elsewhere it was %v", n.name, of, is, was)
+	}
+	n.w.bases[of] = is
 }
 
 // learn adds the writes that the node knows of now. It never forgets one, and never knows one without its past.
@@ -310,9 +342,9 @@ type recordedJudge struct {
 }
 
 // Judge implements engine.Judge.
-func (j recordedJudge) Judge(ctx context.Context, key string, versions []replica.Version) (engine.Verdict, error) {
+func (j recordedJudge) Judge(ctx context.Context, key string, versions []replica.Version, base *replica.Version) (engine.Verdict, error) {
 	j.n.ran = append(j.n.ran, key)
-	v, err := j.judge.Judge(ctx, key, versions)
+	v, err := j.judge.Judge(ctx, key, versions, base)
 	if j.n.w.wrong.biased {
 		v.Value = append(v.Value, j.n.name...)
 	}

@@ -36,6 +36,7 @@ type world struct {
 	trace   *trace
 	ledger  ledger
 	counts  Counts
+	bases   map[string]clock.Dot // of siblings
 	// told are the engines' events, and answer is the outcome of the last call that waited, for scenarios.
 	told   []string
 	answer string
@@ -57,7 +58,7 @@ func newWorld(o Options) *world {
 	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	w := &world{
 		options: o, rand: rand.New(rand.NewPCG(o.Seed, 0x73696d)), now: begin, begin: begin, stories: ghost.Histories[storyID]{},
-		holders: map[*ghost.Event][]holder{}, trace: newTrace(o.Trace), ledger: newLedger(), counts: Counts{},
+		holders: map[*ghost.Event][]holder{}, trace: newTrace(o.Trace), ledger: newLedger(), counts: Counts{}, bases: map[string]clock.Dot{},
 		interrupted: func() error { return nil },
 	}
 	w.net = newNetwork(w)
