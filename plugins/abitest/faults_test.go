@@ -153,9 +153,9 @@ func TestTheKitSaysWhyItCannotLoadAModule(t *testing.T) {
 }
 
 // readProbe returns the committed module of a probe.
-func readProbe(t *testing.T, language string) []byte {
-	t.Helper()
+func readProbe(tb testing.TB, language string) []byte {
+	tb.Helper()
 	module, err := os.ReadFile("probe/" + language + "/probe.wasm")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return module
 }

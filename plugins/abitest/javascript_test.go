@@ -69,31 +69,31 @@ func TestJavaScriptSeesNothingThatDiffersFromCallToCall(t *testing.T) {
 }
 
 // javaScript returns the committed probe, which is packed: the engine is in it.
-func javaScript(t *testing.T) []byte {
-	t.Helper()
+func javaScript(tb testing.TB) []byte {
+	tb.Helper()
 	packed, err := os.ReadFile("probe/javascript/probe.wasm.gz")
-	require.NoError(t, err)
-	return unpack(t, packed)
+	require.NoError(tb, err)
+	return unpack(tb, packed)
 }
 
 // unpack returns what gzip has packed.
-func unpack(t *testing.T, packed []byte) []byte {
-	t.Helper()
+func unpack(tb testing.TB, packed []byte) []byte {
+	tb.Helper()
 	r, err := gzip.NewReader(bytes.NewReader(packed))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	content, err := io.ReadAll(r)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return content
 }
 
 // loadModule loads a module with the limits that a node has by default.
-func loadModule(t *testing.T, module []byte) *plugins.Module {
-	t.Helper()
+func loadModule(tb testing.TB, module []byte) *plugins.Module {
+	tb.Helper()
 	h, err := plugins.NewHost(plugins.Config{CacheDir: cacheDir})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, h.Close(context.Background())) })
-	m, err := h.Load(t.Context(), module, plugins.Limits{})
-	require.NoError(t, err)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, h.Close(context.Background())) })
+	m, err := h.Load(tb.Context(), module, plugins.Limits{})
+	require.NoError(tb, err)
 	return m
 }
 

@@ -36,9 +36,9 @@ function shallow(parse) {
   };
 }
 
-// Offsets in the frame, which plugins/abi describes.
-const N = 4, KEY = 8, NOW = 24, SEED = 32, AUX = 56, FLAGS = 60, HEADER = 64;
-const RECORD = 32, TIME = 0, ORIGIN = 8, VALUE = 16, RECORD_FLAGS = 24;
+// Places in the frame, which plugins/abi describes: of 32-bit numbers (N to RECORD_FLAGS) or of 64-bit ones.
+const N = 1, KEY = 2, AUX = 14, FLAGS = 15, HEADER = 16, RECORD = 8, VALUE = 4, RECORD_FLAGS = 6;
+const NOW = 3, SEED = 4, ORIGIN = 1;
 const ERROR = -1, KEEP = 0, SET = 1, DELETE = 2, PICK = 3;
 
 // text reads UTF-8. It throws for bytes that are none: replacing them would change what somebody wrote.
@@ -52,23 +52,17 @@ function same(a, b) {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-// Frame is the host's buffer: bytes that lie at an address of the module's memory.
+// Frame is the host's buffer: bytes that lie at an address of the module's memory, as numbers of both sizes.
 export class Frame {
   constructor(bytes, address) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.u32 = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    this.u64 = new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length >> 3);
     this.start = bytes.byteOffset - address;
   }
 
-  u32(off) {
-    return this.view.getUint32(off, true);
-  }
-
-  u64(off) {
-    return this.view.getBigUint64(off, true);
-  }
-
-  bytes(off) {
-    return new Uint8Array(this.view.buffer, this.start + this.u32(off), this.u32(off + 4));
+  // bytes are those whose address and length stand at a place.
+  bytes(at) {
+    return new Uint8Array(this.u32.buffer, this.start + this.u32[at], this.u32[at + 1]);
   }
 }
 
@@ -81,17 +75,17 @@ export class Version {
 
   // time is hybrid time, a BigInt.
   get time() {
-    return this._frame.u64(this._at + TIME);
+    return this._frame.u64[this._at >> 1];
   }
 
   // origin stands for the node that wrote it, at that start of it; a BigInt.
   get origin() {
-    return this._frame.u64(this._at + ORIGIN);
+    return this._frame.u64[(this._at >> 1) + ORIGIN];
   }
 
   // deleted says that this version is a delete: its value is empty.
   get deleted() {
-    return (this._frame.u32(this._at + RECORD_FLAGS) & 1) !== 0;
+    return (this._frame.u32[this._at + RECORD_FLAGS] & 1) !== 0;
   }
 
   // value is a Uint8Array, valid during the call.
@@ -130,7 +124,7 @@ export class Conflict {
   get versions() {
     if (this._versions === undefined) {
       this._versions = [];
-      const n = this._frame.u32(N);
+      const n = this._frame.u32[N];
       for (let i = 0; i < n; i++) this._versions.push(new Version(this._frame, HEADER + RECORD * i));
     }
     return this._versions;
@@ -138,22 +132,23 @@ export class Conflict {
 
   // base is the version that all others overwrote, null when it is not known or there is none. Expect both.
   get base() {
-    return this._frame.u32(FLAGS) & 1 ? new Version(this._frame, HEADER + RECORD * this._frame.u32(N)) : null;
+    const { u32 } = this._frame;
+    return u32[FLAGS] & 1 ? new Version(this._frame, HEADER + RECORD * u32[N]) : null;
   }
 
   // now is the time of the newest version, a BigInt. There is no other clock.
   get now() {
-    return this._frame.u64(NOW);
+    return this._frame.u64[NOW];
   }
 
   // seed is the same on every node for the same conflict, a BigInt. There is no other randomness.
   get seed() {
-    return this._frame.u64(SEED);
+    return this._frame.u64[SEED];
   }
 
   // keep decides nothing: all versions stay; readers see the newest and that there are others.
   keep() {
-    return new Verdict("keep");
+    return keep;
   }
 
   // set makes a Uint8Array, or a string in UTF-8, what readers see.
@@ -163,7 +158,7 @@ export class Conflict {
     } else if (!(value instanceof Uint8Array)) {
       throw new TypeError("set takes a string or a Uint8Array; for anything else there is setJSON");
     }
-    return new Verdict("set", "value", value);
+    return replaced(value);
   }
 
   // setJSON makes the JSON text of a value what readers see.
@@ -173,27 +168,47 @@ export class Conflict {
 
   // delete makes the key absent for readers.
   delete() {
-    return new Verdict("delete");
+    return remove;
   }
 
   // pick makes versions[index] what readers see. It throws when there is no such version.
   pick(index) {
-    if (!Number.isInteger(index) || index < 0 || index >= this._frame.u32(N)) throw new RangeError(`there is no version ${index}`);
-    return new Verdict("pick", "index", index);
+    if (index >>> 0 !== index || index >= this._frame.u32[N]) throw new RangeError(`there is no version ${index}`);
+    return picked(index);
   }
 
   // fail says that the handler cannot decide, and why: all versions stay, people see the text. Throwing does the same.
   fail(message) {
-    return new Verdict("error", "message", String(message));
+    return failed(String(message));
   }
 }
 
 // Verdict is what a handler decided: "keep", "set" with value, "delete", "pick" with index, or "error" with message.
 export class Verdict {
-  constructor(verdict, name, content) {
+  constructor(verdict) {
     this.verdict = verdict;
-    if (name !== undefined) this[name] = content;
   }
+}
+
+const keep = Object.freeze(new Verdict("keep"));
+const remove = Object.freeze(new Verdict("delete"));
+
+function picked(index) {
+  const v = new Verdict("pick");
+  v.index = index;
+  return v;
+}
+
+function failed(message) {
+  const v = new Verdict("error");
+  v.message = message;
+  return v;
+}
+
+function replaced(value) {
+  const v = new Verdict("set");
+  v.value = value;
+  return v;
 }
 
 function invalid(what) {
@@ -223,30 +238,39 @@ function reason(e) {
 // has written to the frame.
 export function serve(handler) {
   if (typeof handler !== "function") throw new TypeError("the handler's default export is no function");
-  let frame;
+  let frame, warm;
   return {
     attach(bytes, address) {
       frame = new Frame(bytes, address);
+      warm ??= examples(frame);
     },
     judge() {
-      return answer(frame, ask(handler, new Conflict(frame)));
+      return answer(frame.u32, ask(handler, new Conflict(frame)));
     },
   };
 }
 
-function answer(frame, v) {
+// examples are one object of each shape that calls make. The engine keeps what it knows of a shape as long as there is such an
+// object, and every call begins with the memory of the first.
+function examples(frame) {
+  const c = new Conflict(frame);
+  c.versions.push(new Version(frame, HEADER));
+  return [c, new Conflict(frame), picked(0), replaced(""), failed("")];
+}
+
+function answer(u32, v) {
   switch (v.verdict) {
+    case "pick":
+      u32[AUX] = v.index;
+      return PICK;
+    case "set":
+      u32[AUX] = SET;
+      return v.value.length === 0 ? "" : v.value;
     case "keep":
       return KEEP;
     case "delete":
       return DELETE;
-    case "pick":
-      frame.view.setUint32(AUX, v.index, true);
-      return PICK;
-    case "set":
-      frame.view.setInt32(AUX, SET, true);
-      return v.value.length === 0 ? "" : v.value;
   }
-  frame.view.setInt32(AUX, ERROR, true);
+  u32[AUX] = ERROR;
   return v.message;
 }
