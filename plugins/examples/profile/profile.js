@@ -1,12 +1,20 @@
 // Profiles as JSON documents: each field is merged by its own rule, with the base where there is one. See README.md.
 const rules = new Map([["tags", union], ["visits", sum], ["email", agreed]]);
 
+// What a call has fuel for. A field costs about as much as ten versions of it; tags are counted on all sides.
+const most = { versions: 32, bytes: 8 << 10, cells: 600, tags: 200 };
+
 export default function profile(c) {
   if (c.versions.some((v) => v.deleted)) return c.keep();
+  if (c.versions.length > most.versions) return c.fail(`${c.versions.length} versions, at most ${most.versions} are merged`);
+  const bytes = c.versions.reduce((n, v) => n + v.value.length, c.base ? c.base.value.length : 0);
+  if (bytes > most.bytes) return c.fail(`${bytes} bytes of profiles, at most ${most.bytes} are merged`);
   const sides = c.versions.map(document);
   const base = c.base && !c.base.deleted ? document(c.base) : Object.create(null);
   const merged = Object.create(null);
-  for (const name of [...new Set(sides.flatMap(Object.keys))].sort()) {
+  const names = [...new Set(sides.flatMap(Object.keys))].sort();
+  if (names.length * (sides.length + 10) > most.cells) return c.fail(`${names.length} fields in ${sides.length} versions are too many`);
+  for (const name of names) {
     const value = (rules.get(name) ?? latest)(sides.map((s) => s[name]), base[name], name);
     if (value !== undefined) merged[name] = value;
   }
@@ -20,31 +28,40 @@ function document(v) {
   return Object.assign(Object.create(null), value);
 }
 
-const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+// unlike says of values whether they differ from one.
+function unlike(one) {
+  const text = JSON.stringify(one);
+  return (v) => v !== one && JSON.stringify(v) !== text;
+}
 
 // latest is the newest value that differs from the base: a side that left the field alone has no say.
 function latest(values, base) {
-  const changed = values.filter((v) => !same(v, base));
-  return changed.length > 0 ? changed.at(-1) : base;
+  const changed = values.findLastIndex(unlike(base));
+  return changed < 0 ? base : values[changed];
 }
 
 // union has what some side has and no side has removed since the base.
 function union(values, base = []) {
   const lists = values.map((v) => list(v ?? []));
-  const removed = list(base).filter((tag) => lists.some((l) => !l.includes(tag)));
-  return [...new Set(lists.flat())].filter((tag) => !removed.includes(tag)).sort();
+  if (lists.reduce((n, l) => n + l.length, list(base).length) > most.tags) throw new Error(`more than ${most.tags} tags`);
+  const sides = lists.map((l) => new Set(l));
+  const removed = new Set(list(base).filter((tag) => sides.some((s) => !s.has(tag))));
+  const all = new Set(sides.flatMap((s) => [...s]));
+  return [...all].filter((tag) => !removed.has(tag)).sort();
 }
 
-// sum adds what each side has added to the base.
-function sum(values, base = 0) {
-  return values.reduce((total, v) => total + number(v ?? base) - number(base), number(base));
+// sum adds what each side has added to the base. Without one nobody knows what was counted twice: the largest.
+function sum(values, base) {
+  const counts = values.map((v) => number(v ?? base ?? 0));
+  if (base === undefined) return Math.max(...counts);
+  return counts.reduce((total, n) => total + n - base, number(base));
 }
 
 // agreed is a field that no rule can decide when sides changed it differently: people have to.
 function agreed(values, base, name) {
-  const value = latest(values, base);
-  if (values.some((v) => !same(v, base) && !same(v, value))) throw new Error(`${name} was changed differently`);
-  return value;
+  const changes = values.filter(unlike(base));
+  if (changes.some(unlike(changes[0]))) throw new Error(`${name} was changed differently`);
+  return changes.length > 0 ? changes[0] : base;
 }
 
 function list(value) {
