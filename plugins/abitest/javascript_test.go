@@ -37,6 +37,8 @@ func TestWhatJavaScriptThrowsIsTheHandlersError(t *testing.T) {
 		{"js:text", "käse 🧀", `set "käse 🧀"`},
 		{"js:text", "", `set ""`},
 		{"js:text", "\ufeffa\ufffd\x00", `set "\ufeffa` + "\ufffd" + `\x00"`},
+		{"js:text", strings.Repeat("\ufffd", 20_000), `set "` + strings.Repeat("\ufffd", 100)},
+		{"js:text", strings.Repeat("\ufffd", 20_000) + "\xf0\x9f", `failed "TypeError: not UTF-8"`},
 		{"js:text", "a\xffb", `failed "TypeError: not UTF-8"`},
 		{"js:text", "\xed\xa0\x80", `failed "TypeError: not UTF-8"`},
 		{"js:text", "\xc0\x80", `failed "TypeError: not UTF-8"`},

@@ -31,6 +31,7 @@
   (import "qjs" "malloc" (func $malloc (param i32) (result i32)))
   (import "qjs" "free" (func $free (param i32)))
   (import "qjs" "strdup" (func $strdup (param i32) (result i32)))
+  (import "qjs" "memcmp" (func $memcmp (param i32 i32 i32) (result i32)))
   (import "qjs" "strcmp" (func $strcmp (param i32 i32) (result i32)))
   (import "kvnode" "log" (func $log (param i32 i32 i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -220,11 +221,11 @@
     (local.set $argument (i64.load (i32.load (local.get $arguments))))
     (local.set $result (i64.const 0x300000000))
     (local.set $first (i32.load8_u (local.get $name)))
-    (if (i32.eq (local.get $first) (i32.const 0x74)) ;; "text": Uint8Array to string
+    (if (i32.eq (local.get $first) (i32.const 0x74)) ;; "text": Uint8Array to string, or undefined
       (then
         (local.set $at (call $get_array (global.get $context) (global.get $scratch) (local.get $argument)))
         (if (i32.eqz (local.get $at)) (then (return (i32.const 0))))
-        (local.set $result (call $new_string (global.get $context) (local.get $at) (i32.load (global.get $scratch)))))
+        (local.set $result (call $string_of (local.get $at) (i32.load (global.get $scratch)))))
       (else
         (local.set $at (call $to_utf8 (global.get $context) (global.get $scratch) (local.get $argument) (i32.const 0)))
         (if (i32.eqz (local.get $at)) (then (return (i32.const 0))))
@@ -239,6 +240,23 @@
     (local.set $at (call $must_alloc (i32.const 8)))
     (i64.store (local.get $at) (local.get $result))
     (local.get $at))
+
+  ;; The text in n bytes, or undefined when it does not become these bytes again.
+  (func $string_of (param $at i32) (param $n i32) (result i64)
+    (local $string i64) (local $utf8 i32)
+    (local.set $string (call $new_string (global.get $context) (local.get $at) (local.get $n)))
+    (if (call $is_exception (local.get $string)) (then (return (local.get $string))))
+    (local.set $utf8 (call $to_utf8 (global.get $context) (global.get $scratch) (local.get $string) (i32.const 0)))
+    (if (i32.eqz (local.get $utf8)) (then (return (i64.const 0x600000000))))
+    (if (i32.ne (local.get $n) (i32.load (global.get $scratch)))
+      (then (local.set $n (i32.const -1)))
+      (else (if (call $memcmp (local.get $at) (local.get $utf8) (local.get $n)) (then (local.set $n (i32.const -1))))))
+    (call $free_utf8 (global.get $context) (local.get $utf8))
+    (if (i32.lt_s (local.get $n) (i32.const 0))
+      (then
+        (call $free_value (global.get $context) (local.get $string))
+        (return (i64.const 0x300000000))))
+    (local.get $string))
 
   (func (export "host_module_normalize") (param i32) (param $name i32) (result i32) (call $strdup (local.get $name)))
 

@@ -7,7 +7,7 @@
 //
 // build.mjs makes a WebAssembly module of it. In node the same file is called with conflicts that testing.mjs makes.
 
-// What the engine gives, or its likes in node.
+// What the engine gives, or its likes in node. __text is undefined for bytes that are no UTF-8.
 const { __text, __utf8, __log, __nesting } = globalThis.__text ? globalThis : forNode();
 for (const name of ["__text", "__utf8", "__log", "__nesting"]) delete globalThis[name];
 if (__nesting) JSON.parse = shallow(JSON.parse);
@@ -19,8 +19,15 @@ globalThis.TextEncoder ??= class TextEncoder {
 globalThis.console ??= Object.freeze({ log: print, info: print, debug: print, warn: print, error: print });
 
 function forNode() {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true }), encoder = new TextEncoder();
-  return { __text: (bytes) => decoder.decode(bytes), __utf8: (text) => encoder.encode(text), __log: () => {} };
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }), encoder = new TextEncoder();
+  const decode = (bytes) => {
+    try {
+      return decoder.decode(bytes);
+    } catch {
+      return undefined;
+    }
+  };
+  return { __text: decode, __utf8: (text) => encoder.encode(text), __log: () => {} };
 }
 
 function print(...args) {
@@ -44,12 +51,8 @@ const ERROR = -1, KEEP = 0, SET = 1, DELETE = 2, PICK = 3;
 // text reads UTF-8. It throws for bytes that are none: replacing them would change what somebody wrote.
 function text(bytes) {
   const s = bytes.length === 0 ? "" : __text(bytes);
-  if (!s.isWellFormed() || (s.includes("\ufffd") && !same(__utf8(s), bytes))) throw new TypeError("not UTF-8");
+  if (s === undefined || !s.isWellFormed()) throw new TypeError("not UTF-8");
   return s;
-}
-
-function same(a, b) {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 // Frame is the host's buffer: bytes that lie at an address of the module's memory, as numbers of both sizes.
