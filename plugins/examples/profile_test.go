@@ -28,13 +28,14 @@ func TestProfileHasFuelForWhatItTakes(t *testing.T) {
 		"different fields":             {sides: []map[string]any{numbers("a", 25), numbers("b", 25)}, want: plugins.Set},
 		"one field too many":           {sides: repeat(2, objects(51)), want: plugins.Failed},
 		"hundreds of fields":           {sides: []map[string]any{numbers("a", 500), numbers("b", 400)}, want: plugins.Failed},
-		"32 sides":                     {sides: repeat(32, objects(8)), want: plugins.Set},
+		"32 sides":                     {sides: repeat(32, objects(5)), want: plugins.Set},
 		"33 sides":                     {sides: repeat(33, objects(1)), want: plugins.Failed},
 		"256 sides":                    {sides: repeat(256, objects(1)), want: plugins.Failed},
 		"tags of 32 sides":             {sides: repeat(32, tags("x", 6)), want: plugins.Set},
 		"tags of two sides and a base": {sides: []map[string]any{tags("x", 70), tags("y", 70)}, base: tags("z", 60), want: plugins.Set},
 		"too many tags":                {sides: []map[string]any{tags("x", 101), tags("y", 100)}, want: plugins.Failed},
-		"long values":                  {sides: repeat(2, map[string]any{"a": strings.Repeat("x", 4000)}), want: plugins.Set},
+		"long values":                  {sides: repeat(2, map[string]any{"a": strings.Repeat("x", 2000)}), want: plugins.Set},
+		"small objects":                {sides: repeat(2, map[string]any{"f": []any{}, "email": make([]struct{}, 600)}), want: plugins.Set},
 		"too long values":              {sides: repeat(2, map[string]any{"a": strings.Repeat("x", 50_000)}), want: plugins.Failed},
 	} {
 		in := plugins.Input{Key: []byte("anna")}

@@ -2,7 +2,7 @@
 const rules = new Map([["tags", union], ["visits", sum], ["email", agreed]]);
 
 // What a call has fuel for. A field costs about as much as ten versions of it; tags are counted on all sides.
-const most = { versions: 32, bytes: 8 << 10, cells: 600, tags: 200 };
+const most = { versions: 32, bytes: 4 << 10, cells: 600, tags: 200 };
 
 export default function profile(c) {
   if (c.versions.some((v) => v.deleted)) return c.keep();
@@ -59,9 +59,10 @@ function sum(values, base) {
 
 // agreed is a field that no rule can decide when sides changed it differently: people have to.
 function agreed(values, base, name) {
-  const changes = values.filter(unlike(base));
-  if (changes.some(unlike(changes[0]))) throw new Error(`${name} was changed differently`);
-  return changes.length > 0 ? changes[0] : base;
+  const changes = new Map(values.map((v) => [JSON.stringify(v), v]));
+  changes.delete(JSON.stringify(base));
+  if (changes.size > 1) throw new Error(`${name} was changed differently`);
+  return changes.size === 1 ? [...changes.values()][0] : base;
 }
 
 function list(value) {

@@ -19,7 +19,7 @@ test("what a call has no fuel for is refused", () => {
   const refused = (...values) => judge(profile)(conflict({ key: "anna", versions: values.map((json) => ({ value: { json } })) })).message;
   assert.equal(refused(...Array(33).fill({})), "33 versions, at most 32 are merged");
   const long = { name: "x".repeat(9000) };
-  assert.equal(refused(long, long), "18022 bytes of profiles, at most 8192 are merged");
+  assert.equal(refused(long, long), "18022 bytes of profiles, at most 4096 are merged");
   const wide = Object.fromEntries(Array.from({ length: 70 }, (_, i) => ["f" + i, i]));
   assert.equal(refused(wide, {}), "70 fields in 2 versions are too many");
   const tagged = { tags: Array.from({ length: 101 }, (_, i) => "t" + i) };
