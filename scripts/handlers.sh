@@ -10,6 +10,7 @@ find plugins -name '*.rs' -exec rustfmt --check {} +
 find plugins -name '*.zig' -exec "$(plugins/sdk/zig/zig.sh)" fmt --check {} +
 
 echo "==> the SDKs"
+plugins/sdk/c/test.sh plugins/sdk/c/helpers_test.c
 plugins/sdk/rust/test.sh plugins/sdk/rust
 plugins/sdk/zig/test.sh plugins/sdk/zig/kvnode.zig
 node --test plugins/sdk/javascript/kvnode.test.mjs plugins/sdk/wat/readme.test.mjs

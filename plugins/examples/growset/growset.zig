@@ -9,11 +9,21 @@ comptime {
     kvnode.handler(grow);
 }
 
+/// The most that the versions and the base may have together: three quarters of a call's default fuel are enough for that. A handler that gives up
+/// says why, one that runs out of fuel is a trap.
+const max_bytes = 64 << 10;
+const max_lines = 4096;
+
 fn grow(c: kvnode.Conflict) !kvnode.Verdict {
     var lines = std.ArrayList([]const u8).init(c.allocator);
+    var bytes: usize = if (c.base) |base| base.len else 0;
+    for (c.versions) |v| bytes += v.len;
+    if (bytes > max_bytes) return error.TooLarge;
     for (c.versions) |*v| try collect(&lines, v);
     if (c.base) |base| try collect(&lines, base);
-    std.sort.heap([]const u8, lines.items, {}, less);
+    if (lines.items.len > max_lines) return error.TooManyLines;
+    // It is faster where parts are sorted, as what handlers have written is.
+    std.sort.block([]const u8, lines.items, {}, less);
     const set = try std.mem.join(c.allocator, "\n", distinct(lines.items));
     for (c.versions, 0..) |*v, i| {
         if (!v.deleted() and std.mem.eql(u8, v.value(), set)) return .{ .pick = i };
@@ -42,13 +52,13 @@ fn distinct(sorted: [][]const u8) []const []const u8 {
     return sorted[0..n];
 }
 
-fn expect(want: kvnode.Verdict, versions: []const kvnode.Version, base: ?[]const u8) !void {
+fn expect(want: anyerror!kvnode.Verdict, versions: []const kvnode.Version, base: ?[]const u8) !void {
     var arena = std.heap.ArenaAllocator.init(std.testing.allocator);
     defer arena.deinit();
     var c = kvnode.Conflict.init(arena.allocator(), "k", versions);
     const version = kvnode.Version.init(base orelse "", 0, 0);
     if (base != null) c.base = &version;
-    try std.testing.expectEqualDeep(want, try grow(c));
+    try std.testing.expectEqualDeep(want, grow(c));
 }
 
 test "the set is the union of the lines, sorted" {
@@ -61,6 +71,15 @@ test "a version that is the union already is picked" {
     const version = kvnode.Version.init;
     try expect(.{ .pick = 1 }, &.{ version("b", 1, 1), version("a\nb", 2, 2), version("a", 3, 3) }, null);
     try expect(.{ .pick = 0 }, &.{ version("", 1, 1), version("\n", 2, 2) }, null);
+}
+
+test "what would take too much fuel is refused" {
+    const version = kvnode.Version.init;
+    const long = "x" ** (32 << 10);
+    try expect(.{ .pick = 0 }, &.{ version(long, 1, 1), version(long, 2, 2) }, null);
+    try expect(error.TooLarge, &.{ version(long, 1, 1), version(long, 2, 2) }, "x");
+    try expect(.{ .set = "a" }, &.{ version("a\n" ** 4095, 1, 1), version("a\n", 2, 2) }, null);
+    try expect(error.TooManyLines, &.{ version("a\n" ** 4096, 1, 1), version("b", 2, 2) }, null);
 }
 
 test "neither a delete nor a rewrite loses a line of the base" {

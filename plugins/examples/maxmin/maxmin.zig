@@ -8,6 +8,10 @@ comptime {
     kvnode.handler(widest);
 }
 
+/// The most that all versions together may have: two thirds of a call's default fuel are enough for that. A handler that gives up
+/// says why, one that runs out of fuel is a trap.
+const max_bytes = 128 << 10;
+
 const Range = struct {
     min: i64 = std.math.maxInt(i64),
     max: i64 = std.math.minInt(i64),
@@ -24,6 +28,9 @@ const Range = struct {
 };
 
 fn widest(c: kvnode.Conflict) !kvnode.Verdict {
+    var bytes: usize = 0;
+    for (c.versions) |*v| bytes += v.value().len;
+    if (bytes > max_bytes) return error.TooLarge;
     var range = Range{};
     for (c.versions) |*v| try range.take(v.value());
     if (range.min > range.max) return .keep;
@@ -48,6 +55,13 @@ test "the widest range wins" {
 test "a delete has seen nothing" {
     try expect(.{ .set = "4 4" }, &.{ kvnode.Version.delete(1, 1), kvnode.Version.init("4", 2, 2) });
     try expect(.keep, &.{ kvnode.Version.init("", 1, 1), kvnode.Version.delete(2, 2) });
+}
+
+test "what would take too much fuel is refused" {
+    const version = kvnode.Version.init;
+    const long = "1 " ** (32 << 10);
+    try expect(.{ .set = "1 1" }, &.{ version(long, 1, 1), version(long, 2, 2) });
+    try expect(error.TooLarge, &.{ version(long, 1, 1), version(long ++ "1", 2, 2) });
 }
 
 test "what is no number is an error" {

@@ -16,13 +16,11 @@ static bool parse(Bytes text, Line &line) {
 	return !line.name.empty() && plus.number(line.plus) && text.number(line.minus);
 }
 
-// count returns how many lines all values have at most.
-static uint32_t count(const Conflict &c) {
-	uint32_t n = c.size();
-	for (uint32_t i = 0; i < c.size(); i++)
-		for (uint8_t byte : c[i].value()) n += byte == '\n';
-	return n;
-}
+// The most that all versions together may have: three quarters of a call's default fuel are enough for that.
+constexpr uint32_t max_bytes = 40 << 10;
+
+// The shortest line, with its end.
+constexpr uint32_t min_line = sizeof "a 0 0\n" - 1;
 
 // collect appends the lines of a value; false when one is none.
 static bool collect(Bytes value, List<Line> &lines) {
@@ -47,15 +45,16 @@ static void write(List<Line> &lines, Buffer &out) {
 }
 
 static Verdict merge(const Conflict &c) {
-	List<Line> lines(count(c));
-	Buffer out(c.frame_bytes());
-	if (!lines) return kvnode::error("the lines do not fit in memory");
+	uint32_t bytes = 0;
+	for (uint32_t i = 0; i < c.size(); i++) bytes += c[i].value().size;
+	if (bytes > max_bytes) return kvnode::error("the versions have more than 40 KiB");
+	List<Line> lines(bytes / min_line + c.size());
+	Buffer out(bytes + c.size());
 	for (uint32_t i = 0; i < c.size(); i++)
 		if (!collect(c[i].value(), lines)) return kvnode::error("a line is not a name and two numbers");
-	lines.sort([](const Line &a, const Line &b) { return a.name < b.name; });
+	if (!lines.sort([](const Line &a, const Line &b) { return a.name < b.name; })) return kvnode::error("the lines do not fit in memory");
 	write(lines, out);
-	if (out.full()) return kvnode::error("the lines do not fit in memory");
-	return kvnode::set(out.bytes());
+	return out.full() ? kvnode::error("the lines do not fit in memory") : kvnode::set(out.bytes());
 }
 
 KVNODE_HANDLER(merge)

@@ -29,19 +29,14 @@ struct Bytes {
 	uint8_t operator[](uint32_t i) const { return data[i]; }
 
 	// compare orders bytes as memcmp does, a prefix before what continues it.
-	int compare(Bytes other) const {
-		for (uint32_t i = 0; i < size && i < other.size; i++)
-			if (data[i] != other.data[i]) return data[i] < other.data[i] ? -1 : 1;
-		return size < other.size ? -1 : size > other.size;
-	}
+	int compare(Bytes other) const { return kv_compare(data, size, other.data, other.size); }
 	bool operator==(Bytes other) const { return compare(other) == 0; }
 	bool operator!=(Bytes other) const { return compare(other) != 0; }
 	bool operator<(Bytes other) const { return compare(other) < 0; }
 
 	// cut returns what is before the first separator, and leaves what is after it; all, and nothing, when there is none.
 	Bytes cut(uint8_t separator) {
-		uint32_t n = 0;
-		while (n < size && data[n] != separator) n++;
+		uint32_t n = kv_index(data, size, separator);
 		Bytes before(data, n);
 		*this = n < size ? Bytes(data + n + 1, size - n - 1) : Bytes();
 		return before;
@@ -147,29 +142,37 @@ public:
 		return true;
 	}
 
-	// sort orders the list by less, in place and in O(n log n) whatever is in it.
-	template <typename Less> void sort(Less less) {
-		for (uint32_t i = size_ / 2; i-- > 0;) sift(i, size_, less);
-		for (uint32_t end = size_; end-- > 1;) {
-			swap(0, end);
-			sift(0, end, less);
+	// sort orders the list by less, equal values as they stood; false when there is no memory for it. What handlers have written is often sorted
+	// already: ascending runs are merged, and a list of one run takes n calls of less.
+	template <typename Less> bool sort(Less less) {
+		List spare(size_);
+		if (!spare) return false;
+		spare.size_ = size_;
+		for (uint32_t runs = 2; runs > 1;) {
+			runs = merge_runs(spare.at_, less);
+			T *t = at_;
+			at_ = spare.at_, spare.at_ = t;
 		}
+		room_ = size_;
+		return true;
 	}
 
 private:
-	void swap(uint32_t i, uint32_t j) {
-		T t = at_[i];
-		at_[i] = at_[j];
-		at_[j] = t;
+	// run returns where the ascending run that begins at i ends.
+	template <typename Less> uint32_t run(uint32_t i, Less less) const {
+		while (++i < size_ && !less(at_[i], at_[i - 1])) continue;
+		return i < size_ ? i : size_;
 	}
 
-	// sift moves one value down the heap of the first n.
-	template <typename Less> void sift(uint32_t i, uint32_t n, Less less) {
-		for (uint32_t child; (child = 2 * i + 1) < n; i = child) {
-			if (child + 1 < n && less(at_[child], at_[child + 1])) child++;
-			if (!less(at_[i], at_[child])) return;
-			swap(i, child);
+	// merge_runs merges neighbouring runs into to, and returns how many runs that makes.
+	template <typename Less> uint32_t merge_runs(T *to, Less less) const {
+		uint32_t runs = 0;
+		for (uint32_t i = 0, end; i < size_; i = end, runs++) {
+			uint32_t middle = run(i, less), j = middle;
+			end = middle < size_ ? run(middle, less) : size_;
+			for (uint32_t at = i, k = i; at < end; at++) to[at] = j == end || (k < middle && !less(at_[j], at_[k])) ? at_[k++] : at_[j++];
 		}
+		return runs;
 	}
 
 	T *at_;

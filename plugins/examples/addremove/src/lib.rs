@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 
 use kvnode::{Conflict, Verdict, Version};
 
+/// The most bytes that the versions and the base may have together: three quarters of a call's default fuel are enough for that. A handler that
+/// gives up says why, one that runs out of fuel is a trap.
+const MAX_BYTES: usize = 32 << 10;
+
 kvnode::handler!(merge);
 
 /// The latest change of an element. A removal is greater than an addition of the same time.
@@ -17,6 +21,9 @@ struct Change {
 type Set<'a> = BTreeMap<&'a str, Change>;
 
 fn merge(c: Conflict) -> Result<Verdict, String> {
+    if c.versions.iter().chain(c.base).map(|v| v.value().len()).sum::<usize>() > MAX_BYTES {
+        return Err(format!("the versions have more than {} bytes", MAX_BYTES));
+    }
     let mut set = Set::new();
     for v in c.versions {
         if v.deleted() {
@@ -36,12 +43,17 @@ fn read<'a>(v: &Version<'a>, remove: bool, set: &mut Set<'a>) -> Result<(), Stri
     let text = std::str::from_utf8(v.value()).map_err(|e| e.to_string())?;
     for line in text.lines().filter(|line| !line.is_empty()) {
         let (element, change) =
-            parse(line).ok_or_else(|| format!("the line {:?} is not: + or -, a time, an element", line))?;
+            parse(line).ok_or_else(|| format!("the line {:?} is not: + or -, a time, an element", start(line)))?;
         let change = Change { removed: change.removed || remove, ..change };
         let latest = set.entry(element).or_insert(change);
         *latest = change.max(*latest);
     }
     Ok(())
+}
+
+/// Returns what an error shows of a line: writing a character that is not ASCII for people takes thousands of units of fuel.
+fn start(line: &str) -> String {
+    line.chars().take(40).collect()
 }
 
 fn parse(line: &str) -> Option<(&str, Change)> {
@@ -56,10 +68,17 @@ fn parse(line: &str) -> Option<(&str, Change)> {
 }
 
 fn write(set: &Set) -> String {
-    let line = |(element, change): (&&str, &Change)| {
-        format!("{} {} {}", if change.removed { '-' } else { '+' }, change.time, element)
-    };
-    set.iter().map(line).collect::<Vec<_>>().join("\n")
+    let mut text = String::new();
+    for (element, change) in set {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(if change.removed { "- " } else { "+ " });
+        text.push_str(&change.time.to_string());
+        text.push(' ');
+        text.push_str(element);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -101,6 +120,23 @@ mod tests {
         let base = Version::new("+ 1 a", 1, 1);
         let versions = [Version::delete(3, 1), Version::new("+ 1 a\n- 2 b", 4, 2)];
         assert_eq!(say(Conflict::new("k", &versions).with_base(&base)), "Ok(Delete)");
+    }
+
+    #[test]
+    fn what_would_take_too_much_fuel_is_refused() {
+        let half = format!("+ 1 {}", "x".repeat(MAX_BYTES / 2 - 4));
+        let versions = [Version::new(&half, 1, 1), Version::new(&half, 2, 2)];
+        assert_eq!(set(&versions), half);
+        assert!(
+            say(Conflict::new("k", &versions).with_base(&Version::new("+", 0, 0))).contains("more than 32768 bytes")
+        );
+    }
+
+    #[test]
+    fn an_error_shows_the_beginning_of_a_long_line() {
+        let long = "é".repeat(1000);
+        let text = merge(Conflict::new("k", &[Version::new(&long, 1, 1)])).unwrap_err();
+        assert!(text.contains("éééé") && text.len() < 150, "{}", text);
     }
 
     #[test]
