@@ -11,7 +11,7 @@ comptime {
 
 /// The most that the versions and the base may have together: three quarters of a call's default fuel are enough for that. A handler that gives up
 /// says why, one that runs out of fuel is a trap.
-const max_bytes = 64 << 10;
+const max_bytes = 48 << 10;
 const max_lines = 4096;
 
 fn grow(c: kvnode.Conflict) !kvnode.Verdict {
@@ -22,9 +22,8 @@ fn grow(c: kvnode.Conflict) !kvnode.Verdict {
     for (c.versions) |*v| try collect(&lines, v);
     if (c.base) |base| try collect(&lines, base);
     if (lines.items.len > max_lines) return error.TooManyLines;
-    // It is faster where parts are sorted, as what handlers have written is.
-    std.sort.block([]const u8, lines.items, {}, less);
-    const set = try std.mem.join(c.allocator, "\n", distinct(lines.items));
+    const sorted = sort(lines.items, try c.allocator.alloc([]const u8, lines.items.len));
+    const set = try std.mem.join(c.allocator, "\n", distinct(sorted));
     for (c.versions, 0..) |*v, i| {
         if (!v.deleted() and std.mem.eql(u8, v.value(), set)) return .{ .pick = i };
     }
@@ -37,12 +36,48 @@ fn collect(lines: *std.ArrayList([]const u8), v: *const kvnode.Version) !void {
     while (parts.next()) |line| try lines.append(line);
 }
 
-fn less(_: void, a: []const u8, b: []const u8) bool {
-    return std.mem.lessThan(u8, a, b);
+const Lines = [][]const u8;
+
+/// Returns the lines in order, in either slice. What handlers have written is sorted already, so that versions are ascending runs, which are merged.
+fn sort(lines: Lines, spare: Lines) Lines {
+    var from = lines;
+    var to = spare;
+    while (mergeRuns(from, to) > 1) std.mem.swap(Lines, &from, &to);
+    return to;
+}
+
+/// Merges neighbouring runs into to, and returns how many runs that makes.
+fn mergeRuns(from: Lines, to: Lines) usize {
+    var runs: usize = 0;
+    var i: usize = 0;
+    while (i < from.len) : (runs += 1) {
+        const middle = run(from, i);
+        const end = run(from, middle);
+        merge(from[i..middle], from[middle..end], to[i..end]);
+        i = end;
+    }
+    return runs;
+}
+
+/// Returns where the ascending run that begins at i ends.
+fn run(lines: Lines, i: usize) usize {
+    var end = i + 1;
+    while (end < lines.len and !std.mem.lessThan(u8, lines[end], lines[end - 1])) end += 1;
+    return @min(end, lines.len);
+}
+
+fn merge(a: Lines, b: Lines, to: Lines) void {
+    var i: usize = 0;
+    var j: usize = 0;
+    for (to) |*line| {
+        const first = j == b.len or (i < a.len and !std.mem.lessThan(u8, b[j], a[i]));
+        line.* = if (first) a[i] else b[j];
+        if (first) i += 1 else j += 1;
+    }
 }
 
 /// Moves the first of each run of equal lines to the front, and returns them.
-fn distinct(sorted: [][]const u8) []const []const u8 {
+fn distinct(sorted: Lines) []const []const u8 {
     var n: usize = 0;
     for (sorted) |line| {
         if (n > 0 and std.mem.eql(u8, line, sorted[n - 1])) continue;
@@ -64,6 +99,7 @@ fn expect(want: anyerror!kvnode.Verdict, versions: []const kvnode.Version, base:
 test "the set is the union of the lines, sorted" {
     const version = kvnode.Version.init;
     try expect(.{ .set = "apple\npear\nplum" }, &.{ version("pear\napple", 1, 1), version("plum\n\npear\n", 2, 2) }, null);
+    try expect(.{ .set = "a\nb\nc\nd" }, &.{ version("d\nc", 1, 1), version("b\na", 2, 2), version("d\na\nc", 3, 3) }, null);
     try expect(.{ .set = "a\naa\nb" }, &.{ version("b\naa", 1, 1), version("a", 2, 2), version("a\nb", 3, 3) }, null);
 }
 
@@ -75,7 +111,7 @@ test "a version that is the union already is picked" {
 
 test "what would take too much fuel is refused" {
     const version = kvnode.Version.init;
-    const long = "x" ** (32 << 10);
+    const long = "x" ** (24 << 10);
     try expect(.{ .pick = 0 }, &.{ version(long, 1, 1), version(long, 2, 2) }, null);
     try expect(error.TooLarge, &.{ version(long, 1, 1), version(long, 2, 2) }, "x");
     try expect(.{ .set = "a" }, &.{ version("a\n" ** 4095, 1, 1), version("a\n", 2, 2) }, null);
