@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kvnode/kvnode/plugins"
 	"github.com/kvnode/kvnode/plugins/examples"
 	"github.com/kvnode/kvnode/plugins/fixture"
 )
@@ -23,32 +24,26 @@ func TestCommittedModulesDoWhatTheirFixturesExpect(t *testing.T) {
 			require.NotEmpty(t, cases)
 			module, err := examples.Read(os.DirFS("."), name)
 			require.NoError(t, err)
-			results, err := fixture.Run(t.Context(), load(t, module), cases)
+			m := load(t, module)
+			results, err := fixture.Run(t.Context(), m, cases)
 			require.NoError(t, err)
 			for _, r := range results {
 				require.True(t, r.Passed, "%s: %s%s", r.Case, r.Trap, r.Difference)
 			}
+			reusesItsInstance(t, m, cases[0])
 		})
 	}
 }
 
-// TestSmallConflictsNeedNoNewInstance holds SDKs to a heap that is there from the beginning: a module whose memory has grown in a call needs a
-// new instance for the next one, which costs a hundred allocations and half a millisecond.
-func TestSmallConflictsNeedNoNewInstance(t *testing.T) {
-	files, err := filepath.Glob("*/fixtures.json")
-	require.NoError(t, err)
-	for _, file := range files {
-		cases, err := fixture.ReadFile(file)
+// reusesItsInstance holds SDKs to a heap that is there from the beginning: a module whose memory has grown in a call needs a new instance for the
+// next one, which costs a hundred allocations and half a millisecond.
+func reusesItsInstance(t *testing.T, m *plugins.Module, c fixture.Case) {
+	t.Helper()
+	allocs := testing.AllocsPerRun(20, func() {
+		_, err := m.Resolve(t.Context(), c.Input())
 		require.NoError(t, err)
-		module, err := examples.Read(os.DirFS("."), filepath.Dir(file))
-		require.NoError(t, err)
-		m, in := load(t, module), cases[0].Input()
-		allocs := testing.AllocsPerRun(20, func() {
-			_, err := m.Resolve(t.Context(), in)
-			require.NoError(t, err)
-		})
-		require.Less(t, allocs, 20.0, file)
-	}
+	})
+	require.Less(t, allocs, 20.0)
 }
 
 // BenchmarkFirstFixture is a call of each example on the first of its fixtures.
