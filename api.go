@@ -32,6 +32,10 @@ type (
 	PluginInfo = engine.PluginInfo
 	// Conflict is one entry of the journal.
 	Conflict = engine.Conflict
+	// ReplayQuery chooses recorded conflicts, and what is to judge them.
+	ReplayQuery = engine.ReplayQuery
+	// Replayed is what a module makes of a recorded conflict.
+	Replayed = engine.Replayed
 	// LogLine is something that a handler has printed, or why it trapped.
 	LogLine = engine.LogLine
 	// Resolution is how somebody ends a conflict by hand.

@@ -126,6 +126,24 @@ func (n *Node) Plugin(ctx context.Context, plugin string) ([]engine.PluginInfo, 
 	return e.Plugin(ctx, plugin)
 }
 
+// RemovePlugin removes a module from all nodes; see [engine.Engine.RemovePlugin].
+func (n *Node) RemovePlugin(ctx context.Context, plugin string) error {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return err
+	}
+	return e.RemovePlugin(ctx, plugin)
+}
+
+// Replay runs a module again on recorded conflicts; see [engine.Engine.Replay].
+func (n *Node) Replay(ctx context.Context, q ReplayQuery) ([]Replayed, error) {
+	e, err := n.engine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return e.Replay(ctx, q)
+}
+
 // Activate makes a module the judge of a table's conflicts; see [engine.Engine.Activate].
 func (n *Node) Activate(ctx context.Context, table, plugin string) (engine.Handler, error) {
 	e, err := n.engine(ctx)

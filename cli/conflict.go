@@ -39,6 +39,7 @@ func (sh *shell) conflictCommand() *cli.Command {
 				Flags:       []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "all keys of the table that have conflicts"}},
 				Action:      sh.conflictSettle,
 			}, "kvnode conflict settle carts alice", "kvnode conflict settle carts --all"),
+			sh.conflictReplayCommand(),
 			withExamples(&cli.Command{
 				Name: "export", Usage: "write conflicts as fixtures, for 'kvnode plugin test' and 'kvnode plugin check --recorded'",
 				Flags: append(journalFlags(),

@@ -23,7 +23,7 @@ import (
 func commands() []string {
 	return []string{
 		"", "start", "table", "table create", "table ls", "table info", "table clear", "table drop", "put", "get", "del", "match", "watch",
-		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin shadow", "plugin logs", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "conflict resolve", "conflict settle", "conflict export", "torture", "cluster", "cluster members", "cluster forget",
+		"plugin", "plugin install", "plugin ls", "plugin show", "plugin activate", "plugin shadow", "plugin logs", "plugin rm", "plugin rollback", "plugin disable", "conflict", "conflict ls", "conflict show", "conflict resolve", "conflict settle", "conflict export", "conflict replay", "torture", "cluster", "cluster members", "cluster forget",
 		"cluster status", "version",
 		"plugin test", "plugin check", "plugin bench",
 	}
@@ -94,6 +94,8 @@ func filled(t *testing.T) string {
 	_, err = store.InstallPlugin(t.Context(), "carts", []byte("\x00asm"), engine.Limits{})
 	require.NoError(t, err)
 	_, err = store.ActivateShadow(t.Context(), "carts", "carts")
+	require.NoError(t, err)
+	_, err = store.InstallPlugin(t.Context(), "old", []byte("\x00asm\x00"), engine.Limits{})
 	require.NoError(t, err)
 	for range 2 { // one to judge, and one to go back to
 		_, err = store.Activate(t.Context(), "carts", "carts")

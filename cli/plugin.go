@@ -23,7 +23,7 @@ func (sh *shell) pluginCommand() *cli.Command {
 	return withExamples(&cli.Command{
 		Name:  "plugin",
 		Usage: "install conflict handlers and choose which table they judge",
-		Subcommands: []*cli.Command{
+		Subcommands: append([]*cli.Command{
 			sh.pluginTestCommand(),
 			sh.pluginCheckCommand(),
 			sh.pluginBenchCommand(),
@@ -45,34 +45,10 @@ func (sh *shell) pluginCommand() *cli.Command {
 				Description: "PLUGIN is a name, which means all its modules, NAME@NUMBER, or a SHA-256 or the beginning of one.", Action: sh.pluginShow,
 			}, "kvnode plugin show carts", "kvnode plugin show carts@1 --output json"),
 			withExamples(&cli.Command{
-				Name: "activate", Usage: "make a module judge a table's conflicts", ArgsUsage: "TABLE [PLUGIN]",
-				Description: "PLUGIN is a name, which means its latest module, NAME@NUMBER, or a SHA-256 or the beginning of one. Every node brings along\n" +
-					"counter, json-merge, lww, max and set-union. With --shadow the module runs beside the one in force, without effect;\n" +
-					"'kvnode plugin shadow TABLE' tells what would end differently.",
-				Flags: []cli.Flag{
-					&cli.BoolFlag{Name: "shadow", Usage: "run it beside the module in force and only compare"},
-					&cli.BoolFlag{Name: "off", Usage: "with --shadow and without PLUGIN: end that"},
-				},
-				Action: sh.pluginActivate,
-			}, "kvnode plugin activate carts carts", "kvnode plugin activate sessions carts@1 --shadow"),
-			withExamples(&cli.Command{
-				Name: "shadow", Usage: "tell on which conflicts the shadow of a table would decide otherwise", ArgsUsage: "TABLE", Action: sh.pluginShadow,
-			}, "kvnode plugin shadow carts", "kvnode plugin shadow carts --output json"),
-			withExamples(&cli.Command{
-				Name: "logs", Usage: "print what the handlers of the node have printed, and why they trapped", ArgsUsage: "[PLUGIN]",
-				Description: "The node keeps some thousand lines.",
-				Flags:       []cli.Flag{&cli.BoolFlag{Name: "f", Usage: "go on with what comes, until you interrupt it"}},
-				Action:      sh.pluginLogs,
-			}, "kvnode plugin logs", "kvnode plugin logs carts --output json"),
-			withExamples(&cli.Command{
-				Name: "rollback", Usage: "go back to the module that judged a table's conflicts before", ArgsUsage: "TABLE", Action: sh.pluginRollback,
-				Description: "Again and again, it goes further back. 'kvnode table info TABLE' lists the earlier modules.",
-			}, "kvnode plugin rollback carts", "kvnode plugin rollback carts --output json"),
-			withExamples(&cli.Command{
-				Name: "disable", Usage: "let no module judge a table's conflicts", ArgsUsage: "TABLE", Action: sh.pluginDisable,
-				Description: "Readers see the latest version and that there are siblings, until a module is activated.",
-			}, "kvnode plugin disable carts", "kvnode plugin disable carts --output json"),
-		},
+				Name: "rm", Usage: "remove a module from all nodes, unless it judges a table or is a table's shadow", ArgsUsage: "PLUGIN", Action: sh.pluginRemove,
+				Description: "PLUGIN is a name with one module, NAME@NUMBER, or a SHA-256 or the beginning of one.",
+			}, "kvnode plugin rm old", "kvnode plugin rm old@1"),
+		}, sh.pluginRunCommands()...),
 	}, "kvnode plugin install carts carts.wasm", "kvnode plugin ls")
 }
 

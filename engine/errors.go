@@ -31,6 +31,8 @@ var (
 	ErrTableExists = errors.New("table exists with other options")
 	ErrNoPlugin    = errors.New("no such plugin: install it with 'kvnode plugin install'")
 	ErrNoHandler   = errors.New("the table has no handler: activate one with 'kvnode plugin activate'")
+	// ErrPluginInUse refuses to remove a module that judges a table, or is a table's shadow.
+	ErrPluginInUse = errors.New("the module is in use: activate another one first, or end the shadow with 'kvnode plugin activate TABLE --shadow --off'")
 	ErrNoShadow    = errors.New("the table has no shadow: start one with 'kvnode plugin activate TABLE PLUGIN --shadow'")
 	// ErrNoEarlier refuses a way back where nothing was activated before, or nothing of it is installed any more.
 	ErrNoEarlier  = errors.New("no earlier handler to go back to: activate one by its SHA-256 with 'kvnode plugin activate'")

@@ -174,8 +174,12 @@ func (j *judges) forgetFailures() {
 // maxIdleModules is how many modules that are not in force stay loaded, for a quick way back.
 const maxIdleModules = 4
 
-// closeOthers closes modules that no record in force uses, beyond a few.
+// closeOthers closes modules that no record in force uses, beyond a few that are installed still.
 func (j *judges) closeOthers(inForce []handlerRecord) error {
+	var installed []string
+	for _, r := range j.space.plugins() {
+		installed = append(installed, r.SHA256)
+	}
 	j.mu.Lock()
 	var idle []Judge
 	kept := 0
@@ -184,7 +188,7 @@ func (j *judges) closeOthers(inForce []handlerRecord) error {
 		if used || !m.finished() {
 			continue
 		}
-		if kept++; kept > maxIdleModules {
+		if kept++; kept > maxIdleModules || !slices.Contains(installed, id.sha256) {
 			delete(j.loaded, id)
 			idle = append(idle, m.judge)
 		}

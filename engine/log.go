@@ -56,29 +56,32 @@ func (l *Log) Add(line LogLine) {
 // that does not keep up misses some, and ErrOverloaded, which does not end it, tells it so.
 func (l *Log) Lines(ctx context.Context, follow bool, choose func(LogLine) bool) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
-		next := uint64(0)
-		for begun := false; ; begun = true {
-			lines, first, news := l.from(next)
-			if lost := first - next; begun && lost > 0 && !yield(LogLine{}, fmt.Errorf("%w: %d lines lost", ErrOverloaded, lost)) {
-				return
-			}
-			for _, line := range lines {
-				if choose(line) && !yield(line, nil) {
-					return
-				}
-			}
-			next = first + uint64(len(lines))
-			if !follow {
-				return
-			}
+		next, news, more := l.yield(0, choose, yield)
+		for more && follow {
 			select {
 			case <-news:
 			case <-ctx.Done():
 				yield(LogLine{}, fmt.Errorf("follow the log: %w", ctx.Err()))
 				return
 			}
+			next, news, more = l.yield(next, choose, yield)
 		}
 	}
+}
+
+// yield hands the chosen lines from a number on to a reader, after an error when some have gone. It returns the number to go on with and what is closed
+// when another line comes; more says that the reader wants more.
+func (l *Log) yield(from uint64, choose func(LogLine) bool, hand func(LogLine, error) bool) (next uint64, news <-chan struct{}, more bool) {
+	lines, first, news := l.from(from)
+	if lost := first - from; from > 0 && lost > 0 && !hand(LogLine{}, fmt.Errorf("%w: %d lines lost", ErrOverloaded, lost)) {
+		return 0, nil, false
+	}
+	for _, line := range lines {
+		if choose(line) && !hand(line, nil) {
+			return 0, nil, false
+		}
+	}
+	return first + uint64(len(lines)), news, true
 }
 
 // from returns copies of the lines from a number on, the number of the first of them, and what is closed when another comes.

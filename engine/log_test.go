@@ -2,7 +2,7 @@ package engine_test
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 
@@ -17,7 +17,7 @@ func anyLine(engine.LogLine) bool { return true }
 func TestALogKeepsTheLatestLines(t *testing.T) {
 	l := engine.NewLog()
 	for i := range 5000 {
-		l.Add(engine.LogLine{Text: fmt.Sprint(i)})
+		l.Add(engine.LogLine{Text: strconv.Itoa(i)})
 	}
 	var texts []string
 	for line, err := range l.Lines(t.Context(), false, anyLine) {
@@ -27,7 +27,7 @@ func TestALogKeepsTheLatestLines(t *testing.T) {
 	require.LessOrEqual(t, len(texts), 2000)
 	require.GreaterOrEqual(t, len(texts), 1800)
 	require.Equal(t, "4999", texts[len(texts)-1])
-	require.Equal(t, fmt.Sprint(5000-len(texts)), texts[0])
+	require.Equal(t, strconv.Itoa(5000-len(texts)), texts[0])
 }
 
 func TestWhoFollowsALogSeesWhatComes(t *testing.T) {
@@ -71,7 +71,7 @@ func TestAReaderThatDoesNotKeepUpIsToldWhatItMissed(t *testing.T) {
 		got = append(got, line.Text)
 		if line.Text == "first" {
 			for i := range 3000 {
-				l.Add(engine.LogLine{Text: fmt.Sprint(i)})
+				l.Add(engine.LogLine{Text: strconv.Itoa(i)})
 			}
 		}
 		if line.Text == "2999" {

@@ -95,12 +95,11 @@ func (p *shadowPage) add(d Difference, isEqual bool) {
 	p.compared[d.ID] = struct{}{}
 	r := &p.report
 	r.Compared++
-	switch VerdictKind(d.Shadow.Verdict) {
-	case VerdictError:
+	switch d.Shadow.Verdict {
+	case string(VerdictError):
 		r.Errors++
 	case verdictTrap:
 		r.Traps++
-	case VerdictValue, VerdictDelete, VerdictKeep:
 	}
 	if isEqual {
 		r.Equal++
@@ -137,7 +136,7 @@ func (b *shadowBook) report(table, record string) ShadowReport {
 }
 
 // verdictTrap stands for a trap where verdicts are told.
-const verdictTrap VerdictKind = "trap"
+const verdictTrap = "trap"
 
 // outcome is a view as others are told of it.
 func (v view) outcome() Outcome {
@@ -156,7 +155,7 @@ func (v view) endsAs(w view) bool {
 // compareShadow lets the table's shadow, if it has one, judge a conflict that has come to its end under what is in force.
 func (c *Core) compareShadow(job Job, have, banned bool) {
 	rec, ok := c.space.shadow(job.t)
-	if !ok || rec.isSame(job.handler) || rec.Rewriter != c.judges.rewriter() {
+	if !ok || rec.isSame(job.handler) || rec.Rewriter != c.judges.rewriter() || !have && c.fetchBase(job) {
 		return
 	}
 	shadow := job
@@ -178,10 +177,10 @@ func (c *Core) ended(job Job, have, banned bool) (live view, ended bool) {
 		return latest(job.versions, Quarantined, job.handler.whyDisabled()), true
 	case banned:
 		live = latest(job.versions, Quarantined, "")
-		live.verdict = string(verdictTrap)
+		live.verdict = verdictTrap
 		return live, true
 	}
-	return job.t.views.get(job.key, job.siblings, job.record)
+	return job.cached()
 }
 
 // onShadowed takes the outcome of a shadow's run: it is counted and told, and has no other effect.
@@ -191,7 +190,7 @@ func (c *Core) onShadowed(e shadowed) {
 	switch {
 	case isTrap:
 		e.view = latest(e.job.versions, Quarantined, trap.Reason)
-		e.view.verdict = string(verdictTrap)
+		e.view.verdict = verdictTrap
 	case e.err != nil:
 		c.cases.later = append(c.cases.later, e.job.id())
 		c.cases.retryAt = c.now.Add(judgeRetry)
@@ -235,7 +234,7 @@ func (c *Core) noteShadow(f shadowFrame) {
 			inForce = rec.id(c.codec)
 		}
 	}
-	d := Difference{ID: f.ID, Key: string(f.Key), Live: Outcome(f.Live.public()), Shadow: Outcome(f.Shadow.public()), Time: c.cfg.Now().UTC()}
+	d := Difference{ID: f.ID, Key: string(f.Key), Live: f.Live.public(), Shadow: f.Shadow.public(), Time: c.cfg.Now().UTC()}
 	c.space.shadows.note(f.Table, f.Record, inForce, d, f.Equal)
 }
 

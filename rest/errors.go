@@ -71,6 +71,7 @@ func Problems() []Problem {
 		{engine.ErrTableExists, "table_exists", http.StatusConflict, ExitConflict},
 		{engine.ErrNoPlugin, "no_plugin", http.StatusNotFound, ExitNotFound},
 		{engine.ErrNoHandler, "no_handler", http.StatusConflict, ExitNotFound},
+		{engine.ErrPluginInUse, "plugin_in_use", http.StatusConflict, ExitConflict},
 		{engine.ErrNoShadow, "no_shadow", http.StatusNotFound, ExitNotFound},
 		{engine.ErrNoEarlier, "no_earlier", http.StatusConflict, ExitNotFound},
 		{engine.ErrNoConflict, "no_conflict", http.StatusNotFound, ExitNotFound},

@@ -91,14 +91,14 @@ func (s *Server) writeLogLine(ctx context.Context, w *tracked, line engine.LogLi
 // HandlerLog yields what the asked node's handlers have printed and why they trapped; of one plugin, or of all for the empty name. With follow it goes on
 // with what comes, until ctx or the node ends.
 func (c *Client) HandlerLog(ctx context.Context, plugin string, follow bool) iter.Seq2[engine.LogLine, error] {
+	query := url.Values{}
+	if plugin != "" {
+		query.Set("plugin", plugin)
+	}
+	if follow {
+		query.Set("follow", "true")
+	}
 	return func(yield func(engine.LogLine, error) bool) {
-		query := url.Values{}
-		if plugin != "" {
-			query.Set("plugin", plugin)
-		}
-		if follow {
-			query.Set("follow", "true")
-		}
 		resp, err := c.send(ctx, request{method: http.MethodGet, path: "/v1/logs", query: query})
 		if err != nil {
 			yield(engine.LogLine{}, err)
@@ -107,18 +107,23 @@ func (c *Client) HandlerLog(ctx context.Context, plugin string, follow bool) ite
 		defer hangUp(resp)
 		lines := json.NewDecoder(resp.Body)
 		for {
-			var j LogLineJSON
-			err := lines.Decode(&j)
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				yield(engine.LogLine{}, c.unreachable(ctx, err))
-				return
-			}
-			if !yield(j.line()) {
+			line, more, err := c.nextLogLine(ctx, lines)
+			if errors.Is(err, io.EOF) || !yield(line, err) || !more {
 				return
 			}
 		}
 	}
+}
+
+// nextLogLine returns io.EOF, unwrapped, only at the end of a whole answer; more says that lines may follow.
+func (c *Client) nextLogLine(ctx context.Context, lines *json.Decoder) (line engine.LogLine, more bool, err error) {
+	var j LogLineJSON
+	switch err := lines.Decode(&j); {
+	case errors.Is(err, io.EOF):
+		return engine.LogLine{}, false, io.EOF
+	case err != nil:
+		return engine.LogLine{}, false, c.unreachable(ctx, err)
+	}
+	line, err = j.line()
+	return line, true, err
 }

@@ -20,8 +20,8 @@ func TestTheLogOfHandlersIsReadAndFollowed(t *testing.T) {
 	client := newClient(t, addr)
 	plugin, err := store.InstallPlugin(t.Context(), "h", []byte("\x00asm"), engine.Limits{})
 	require.NoError(t, err)
-	for range client.HandlerLog(t.Context(), "", false) {
-		require.Fail(t, "nobody has said anything")
+	for line, err := range client.HandlerLog(t.Context(), "", false) {
+		require.Fail(t, "nobody has said anything", "%v %v", line, err)
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	printed := engine.LogLine{Time: at, SHA256: plugin.SHA256, Level: "info", Text: "hello"}

@@ -47,6 +47,10 @@ type Store interface {
 	Plugins(ctx context.Context) ([]engine.PluginInfo, error)
 	// Plugin describes in full the modules that a reference names: all of a name, or one.
 	Plugin(ctx context.Context, plugin string) ([]engine.PluginInfo, error)
+	// RemovePlugin removes one that is not in use.
+	RemovePlugin(ctx context.Context, plugin string) error
+	// Replay runs a plugin again on recorded conflicts, without effect.
+	Replay(ctx context.Context, q engine.ReplayQuery) ([]engine.Replayed, error)
 	// Activate makes a plugin judge the table's conflicts: its name, its SHA-256, or the beginning of one.
 	Activate(ctx context.Context, table, plugin string) (engine.Handler, error)
 	// Rollback goes back to the handler before the one in force.

@@ -30,6 +30,10 @@ type (
 	Limits = engine.Limits
 	// Handler is an engine.Handler.
 	Handler = engine.Handler
+	// Replayed is an engine.Replayed.
+	Replayed = engine.Replayed
+	// ReplayQuery is an engine.ReplayQuery.
+	ReplayQuery = engine.ReplayQuery
 	// LogLine is an engine.LogLine.
 	LogLine = engine.LogLine
 	// ShadowReport is an engine.ShadowReport.

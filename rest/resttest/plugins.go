@@ -251,3 +251,42 @@ func (s *Store) HandlerLog(ctx context.Context, plugin string, follow bool) iter
 		return slices.ContainsFunc(named, func(p engine.PluginInfo) bool { return p.SHA256 == line.SHA256 })
 	})
 }
+
+// RemovePlugin implements rest.Store.
+func (s *Store) RemovePlugin(ctx context.Context, plugin string) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	i, err := s.find(plugin)
+	switch {
+	case err != nil:
+		return err
+	case len(s.plugins[i].Tables)+len(s.plugins[i].Shadows) > 0:
+		return engine.ErrPluginInUse
+	}
+	s.plugins = slices.Delete(s.plugins, i, i+1)
+	return nil
+}
+
+// Replay implements rest.Store. Every conflict ends as the value "new" now.
+func (s *Store) Replay(ctx context.Context, q engine.ReplayQuery) ([]engine.Replayed, error) {
+	conflicts, err := s.Conflicts(ctx, engine.OfTable(q.Table), engine.AtMost(q.Limit))
+	if q.ID != "" {
+		var one engine.Conflict
+		one, err = s.Conflict(ctx, q.ID)
+		conflicts = []engine.Conflict{one}
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []engine.Replayed
+	for _, c := range conflicts {
+		out = append(out, engine.Replayed{
+			ID: c.ID, Table: c.Table, Key: c.Key, Before: engine.Outcome{State: c.State, Verdict: c.Verdict, Reason: c.Reason},
+			After: engine.Outcome{State: engine.Resolved, Verdict: "value", Value: []byte("new")}, Changed: c.Verdict != "", Fuel: 7,
+		})
+	}
+	return out, nil
+}

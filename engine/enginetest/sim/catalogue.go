@@ -75,6 +75,20 @@ func (n *node) disable(table string) {
 	}
 }
 
+// remove removes a module of the table's name, if nobody uses it as far as the node knows.
+func (n *node) remove(table string) {
+	all := n.versions(table)
+	if len(all) == 0 {
+		return
+	}
+	ref := pick(n.w, all).SHA256
+	err := n.alter("remove "+ref, func(ctx context.Context, e *engine.Engine) error { return e.RemovePlugin(ctx, table+"@"+ref) },
+		engine.ErrNoPlugin, engine.ErrPluginInUse)
+	if err == nil {
+		n.w.counts[CountRemove]++
+	}
+}
+
 // versions are the modules that are installed under the table's name, earliest first.
 func (n *node) versions(table string) []engine.PluginInfo {
 	return slices.DeleteFunc(n.plugins(), func(p engine.PluginInfo) bool { return p.Name != table })

@@ -123,6 +123,8 @@ func (c *clients) alter(n *node, table string) {
 		n.disable(table)
 	case x < 0.92:
 		n.changeShadow(table)
+	case x < 0.94:
+		n.remove(table)
 	default:
 		_ = n.activate(table, table)
 	}

@@ -51,6 +51,7 @@ const (
 	CountChange       = "change seen by a watcher"
 	CountRollBack     = "way back to an older handler"
 	CountStepBack     = "way back to the handler before"
+	CountRemove       = "module removed"
 	CountDisable      = "handler disabled by an operator"
 	CountModuleLost   = "handler that nobody has any more"
 	CountTwin         = "second node of a name"

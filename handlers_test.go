@@ -71,3 +71,29 @@ func forkAt(ctx context.Context, t *testing.T, n *kvnode.Node, key string) {
 		require.NoError(t, err)
 	}
 }
+
+func TestAFileIsReplayedAsANodeWould(t *testing.T) {
+	ctx := patient(t)
+	n := open(t, local("a"))
+	require.NoError(t, n.AwaitReady(ctx))
+	_, err := n.CreateTable(ctx, "t", kvnode.TableOptions{Handler: "lww"})
+	require.NoError(t, err)
+	forkAt(ctx, t, n, "x")
+	_, err = n.Get(ctx, "t", "x")
+	require.NoError(t, err)
+	conflicts, err := n.Conflicts(ctx)
+	require.NoError(t, err)
+	want, err := n.Replay(ctx, kvnode.ReplayQuery{Table: "t"})
+	require.NoError(t, err)
+	require.False(t, want[0].Changed, "the handler in force has judged it")
+
+	module, err := os.ReadFile(filepath.Join("testdata", "modules", "echo.wasm"))
+	require.NoError(t, err)
+	got, err := kvnode.ReplayOffline(ctx, module, kvnode.Limits{}, conflicts)
+	require.NoError(t, err)
+	require.Equal(t, want[0].Before, got[0].Before)
+	require.True(t, got[0].Changed)
+	require.NotZero(t, got[0].Fuel)
+	_, err = kvnode.ReplayOffline(ctx, []byte("text"), kvnode.Limits{}, conflicts)
+	require.ErrorIs(t, err, engine.ErrBadModule)
+}

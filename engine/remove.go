@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// RemovePlugin removes one module from all nodes, with its bytes unless they are installed under another name too. The plugin is a name that has one module,
+// NAME@NUMBER, a SHA-256, or an unambiguous beginning of one. Errors: ErrNoPlugin, ErrPluginInUse while it judges a table or is a table's shadow,
+// ErrNotReady. Where it is activated on the other side of a split meanwhile, it stays in force without its bytes: readers see the siblings, until it is
+// installed again or another one is activated.
+func (e *Engine) RemovePlugin(ctx context.Context, plugin string) error {
+	if err := e.AwaitReady(ctx); err != nil {
+		return err
+	}
+	s := e.core.space
+	rec, err := s.onePlugin(plugin)
+	if err != nil {
+		return err
+	}
+	if users := s.users(rec); len(users) > 0 {
+		return fmt.Errorf("%w (table %s)", ErrPluginInUse, strings.Join(users, ", "))
+	}
+	var dots []waitDot
+	for _, key := range s.keysOf(rec) {
+		dot, events, err := e.core.deleteCatalogue(key, e.core.stamp())
+		e.core.report(events...)
+		if err != nil {
+			return err
+		}
+		if !dot.Actor.IsZero() {
+			dots = append(dots, waitDot{p: s.catalogue, dot: dot})
+		}
+	}
+	return e.awaitRecord(ctx, dots...)
+}
+
+// onePlugin finds the one module that a reference names.
+func (s *space) onePlugin(ref string) (pluginRecord, error) {
+	named := slices.DeleteFunc(s.plugins(), func(r pluginRecord) bool { return r.Name != ref })
+	if len(named) > 1 {
+		return pluginRecord{}, fmt.Errorf("%w %q: it names %d modules, give NAME@NUMBER", ErrNoPlugin, ref, len(named))
+	}
+	return s.findPlugin(ref)
+}
+
+// users are the tables that a module judges, would judge if it were not disabled, or whose shadow it is.
+func (s *space) users(r pluginRecord) []string {
+	var out []string
+	for _, t := range s.sortedTables() {
+		h, judged := s.handler(t)
+		w, shadowed := s.shadow(t)
+		if judged && h.Plugin == r.Name && h.SHA256 == r.SHA256 || shadowed && w.Plugin == r.Name && w.SHA256 == r.SHA256 {
+			out = append(out, t.name)
+		}
+	}
+	return out
+}
+
+// keysOf are the records of the catalogue that are the module's alone.
+func (s *space) keysOf(r pluginRecord) []string {
+	keys := []string{r.key()}
+	others := func(other pluginRecord) bool { return other.SHA256 == r.SHA256 && other.Name != r.Name }
+	if slices.ContainsFunc(s.plugins(), others) {
+		return keys
+	}
+	s.catalogue.mu.RLock()
+	defer s.catalogue.mu.RUnlock()
+	for key := range s.catalogue.rep.Prefix(keyModule + r.SHA256 + "/") {
+		keys = append(keys, key)
+	}
+	return keys
+}

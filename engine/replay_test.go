@@ -1,0 +1,100 @@
+package engine_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/engine"
+)
+
+func TestReplaySaysWhatAnotherModuleWouldChange(t *testing.T) {
+	for recorded, modules := range map[string]map[string]bool{
+		"union":  {"union 2": false, "latest": true, "delete": true, "keep": true, "fail": true, "trap": true},
+		"latest": {"latest 2": false, "union": true, "keep": true},
+		"delete": {"delete 2": false, "latest": true},
+		"keep":   {"keep 2": false, "latest": true, "fail": true},
+		"fail":   {"fail 2": false, "keep": true, "union": true},
+	} {
+		t.Run(recorded, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := open(t, recorded, "a", "b")
+				fork(t, c.Node("a"), "k", "1", "2")
+				c.Pass(5 * time.Second)
+				before := journal(t, c.Node("b"))[0]
+				for module, changed := range modules {
+					p := install(t, c.Node("a"), "next", module)
+					for _, q := range []engine.ReplayQuery{{Table: "carts", Plugin: p.SHA256}, {ID: before.ID[:8], Plugin: p.SHA256}} {
+						r, err := c.Node("b").Replay(t.Context(), q)
+						require.NoError(t, err)
+						require.Len(t, r, 1)
+						require.Equal(t, changed, r[0].Changed, "%s then %s", recorded, module)
+						require.Equal(t, before.ID, r[0].ID)
+						require.Equal(t, before.Verdict, r[0].Before.Verdict)
+						require.NotEmpty(t, r[0].After.Verdict)
+					}
+				}
+				require.Equal(t, before, journal(t, c.Node("b"))[0], "it has no effect")
+				require.Zero(t, c.Count(engine.EventTrap))
+				require.Zero(t, engine.NumQuarantines(c.Node("a").Engine))
+			})
+		})
+	}
+}
+
+func TestReplayUsesTheHandlerInForceAndKnowsConflictsThatAreOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a")
+		for _, key := range []string{"k", "l"} {
+			fork(t, c.Node("a"), key, "1", "2")
+			c.Pass(5 * time.Second)
+			put(t, c.Node("a"), "carts", key, "over")
+		}
+		install(t, c.Node("a"), "carts", "latest")
+		activate(t, c.Node("a"), "carts")
+		r, err := c.Node("a").Replay(t.Context(), engine.ReplayQuery{Table: "carts"})
+		require.NoError(t, err)
+		require.Len(t, r, 2)
+		require.Equal(t, "l", r[0].Key, "newest first")
+		require.Equal(t, engine.Outcome{State: engine.Resolved, Verdict: "value", Value: []byte("1,2")}, r[0].Before)
+		require.Equal(t, engine.Outcome{State: engine.Resolved, Verdict: "value", Value: []byte("2")}, r[0].After)
+		require.True(t, r[0].Changed)
+		r, err = c.Node("a").Replay(t.Context(), engine.ReplayQuery{Table: "carts", Limit: 1})
+		require.NoError(t, err)
+		require.Len(t, r, 1)
+	})
+}
+
+func TestAConflictThatNobodyHasJudgedIsNoChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "broken", "a")
+		fork(t, c.Node("a"), "k", "1", "2")
+		p := install(t, c.Node("a"), "next", "union")
+		r, err := c.Node("a").Replay(t.Context(), engine.ReplayQuery{Table: "carts", Plugin: p.SHA256})
+		require.NoError(t, err)
+		require.Equal(t, engine.Pending, r[0].Before.State)
+		require.Equal(t, "1,2", string(r[0].After.Value))
+		require.False(t, r[0].Changed)
+		r, err = c.Node("a").Replay(t.Context(), engine.ReplayQuery{Table: "carts"})
+		require.NoError(t, err)
+		require.Equal(t, engine.Unavailable, r[0].After.State)
+	})
+}
+
+func TestReplayNeedsConflictsAndAModule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "", "a")
+		fork(t, c.Node("a"), "k", "1", "2")
+		for want, q := range map[error]engine.ReplayQuery{
+			engine.ErrNoTable:    {Table: "nosuch"},
+			engine.ErrNoConflict: {ID: "ffff"},
+			engine.ErrNoHandler:  {Table: "carts"},
+			engine.ErrNoPlugin:   {Table: "carts", Plugin: "nosuch"},
+		} {
+			_, err := c.Node("a").Replay(t.Context(), q)
+			require.ErrorIs(t, err, want)
+		}
+	})
+}
