@@ -34,7 +34,7 @@ func (sh *shell) pluginCommand() *cli.Command {
 					&cli.Uint64Flag{Name: "memory-bytes", Usage: "memory of one instance (default: the host's)"},
 					&cli.Uint64Flag{Name: "fuel", Usage: "instructions of one call (default: the host's)"},
 					&cli.Uint64Flag{Name: "output-bytes", Usage: "size of a verdict (default: the host's)"},
-					&cli.StringFlag{Name: "check", Usage: "report of 'kvnode plugin check' to send along (default: `FILE`.check.json beside the module, where the extension is cut)"},
+					&cli.StringFlag{Name: "check", Usage: "`REPORT` of 'kvnode plugin check' to send along (default: what it has left beside the module)"},
 				},
 				Action: sh.pluginInstall,
 			}, "kvnode plugin install carts carts.wasm", "kvnode plugin install carts carts.wasm --fuel 5000000"),
