@@ -258,6 +258,7 @@ func TestTheScaleLawSaysHowFarItGoes(t *testing.T) {
 	require.Equal(t, "two values of 16 KiB use 0 % of the fuel, with two values of 64 KiB it traps", within(20<<10).Note)
 	require.Equal(t, "two values of 1024 KiB use 0 % of the fuel", within(2<<20).Note)
 	require.Equal(t, "two values of 16 KiB: unreachable", within(1<<10).Problem)
+	require.Empty(t, within(1<<10).Note)
 }
 
 func TestTheGrowthLawSaysHowLargeMergedValuesAre(t *testing.T) {

@@ -171,15 +171,16 @@ func (k *checker) growthNote() string {
 	return fmt.Sprintf("a merged value has at most %.2g times the bytes of its versions", k.ratio)
 }
 
-// scaleNote is about what larger values take.
+// scaleNote is about what large values take that the law does not ask for.
 func (k *checker) scaleNote() string {
 	var texts []string
 	for _, s := range k.scale {
-		if s.trap != "" {
+		switch {
+		case s.trap == "":
+			texts = []string{fmt.Sprintf("two values of %d KiB use %d %% of the fuel", s.bytes>>10, 100*s.fuel/k.subject.Limits.Fuel)}
+		case s.bytes >= 2*maxScaled:
 			texts = append(texts, fmt.Sprintf("with two values of %d KiB it traps", s.bytes>>10))
-			continue
 		}
-		texts = []string{fmt.Sprintf("two values of %d KiB use %d %% of the fuel", s.bytes>>10, 100*s.fuel/k.subject.Limits.Fuel)}
 	}
 	return strings.Join(texts, ", ")
 }

@@ -1,7 +1,10 @@
 package check_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -61,6 +64,21 @@ func counterexample(size int) *fixture.Case {
 		{Value: []byte(strings.Repeat("x", size)), Time: 1, Origin: 1}, {Time: 2, Origin: 2, Deleted: true},
 	}})
 	return &c
+}
+
+// TestReportsStayReadable: reports lie beside modules and at nodes, so their fields keep their names.
+func TestReportsStayReadable(t *testing.T) {
+	golden, err := os.ReadFile(filepath.Join("testdata", "report.json"))
+	require.NoError(t, err)
+	var r check.Report
+	d := json.NewDecoder(bytes.NewReader(golden))
+	d.DisallowUnknownFields()
+	require.NoError(t, d.Decode(&r))
+	require.Equal(t, "broken: 1 of 2 needed laws held, 0 of 0 good ones (broken: deletes)", r.Summary())
+	require.Equal(t, plugins.Version{Time: 1, Origin: 1, Deleted: true}, r.Laws[1].Counterexample.Versions[0])
+	again, err := json.MarshalIndent(r, "", "  ")
+	require.NoError(t, err)
+	require.JSONEq(t, string(golden), string(again))
 }
 
 func TestAReportSurvivesJSON(t *testing.T) {
