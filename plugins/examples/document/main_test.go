@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,4 +33,13 @@ func TestADeletedDocumentStaysDeletedUnlessItWasChangedElsewhere(t *testing.T) {
 func TestVersionsThatAreNoJSONAreNotMerged(t *testing.T) {
 	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{}`, `{`)).String(), `fail "version 1 is no JSON: `)
 	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{} {}`, `{}`)).String(), `fail "version 0 is no JSON: something follows`)
+}
+
+func TestDeepDocumentsAreRefused(t *testing.T) {
+	nested := func(levels int) string { return strings.Repeat("[", levels) + strings.Repeat("]", levels) }
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{}`, nested(100))).String(), "set ")
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{}`, nested(101))).String(), `fail "version 1 is no JSON: it is nested deeper`)
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{}`, strings.Repeat(`{"a":`, 2000))).String(), `fail "version 1 is no JSON: it is nested deeper`)
+	text := `{"a":"` + strings.Repeat(`[\"`, 200) + `"}`
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", text, text)).String(), "set ", "brackets in a string do not nest")
 }

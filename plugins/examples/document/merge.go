@@ -16,10 +16,19 @@ type node struct {
 	value   any
 }
 
-var errMore = errors.New("something follows the value")
+// maxDepth is how deep a document may be nested: each level takes stack, and growing the stack of a Go guest takes fuel.
+const maxDepth = 100
+
+var (
+	errMore = errors.New("something follows the value")
+	errDeep = errors.New("it is nested deeper than 100 levels")
+)
 
 // parse reads one JSON value; numbers stay as they are spelt.
 func parse(text []byte) (node, error) {
+	if depth(text) > maxDepth {
+		return node{}, errDeep
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	n := node{present: true}
@@ -30,6 +39,26 @@ func parse(text []byte) (node, error) {
 		return node{}, errMore
 	}
 	return n, nil
+}
+
+// depth is how deep the brackets of a JSON text nest. What is no JSON has some depth, too.
+func depth(text []byte) int {
+	deepest, open, quoted := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			open++
+			deepest = max(deepest, open)
+		case c == ']' || c == '}':
+			open--
+		}
+	}
+	return deepest
 }
 
 // text writes the value, the fields of its objects in order of their names.
