@@ -107,13 +107,14 @@ func large(_ *checker, g *generator) iter.Seq[plugins.Input] {
 	}
 }
 
-// grown is a value like those of the corpus with about so many bytes: a long array where there is one, else a long list, else a long
-// word. Its parts are distinct; half of them are the same for every side.
+// grown is a value like those of the corpus with about so many bytes: a long array where there is one, else an object of many fields,
+// else a long list, else a long word. Its parts are distinct; half of them are the same for every side.
 func (g *generator) grown(size, side int) []byte {
-	for _, value := range g.corpus.values {
-		if document, ok := documentOf(value); ok {
-			if long, found := lengthen(document, size, side); found {
-				return encode(long)
+	for _, grow := range []func(part any, size, side int) (any, bool){lengthen, widen} {
+		for _, value := range g.corpus.values {
+			document, _ := documentOf(value)
+			if large, found := grow(document, size, side); found {
+				return encode(large)
 			}
 		}
 	}
@@ -160,6 +161,22 @@ func lengthen(part any, size, side int) (any, bool) {
 		return long, true
 	}
 	return nil, false
+}
+
+// widen adds fields to an object that has one.
+func widen(part any, size, side int) (any, bool) {
+	object, ok := part.(map[string]any)
+	names := sortedNames(object)
+	if !ok || len(names) == 0 {
+		return nil, false
+	}
+	for i, n := 0, len(encode(object)); n < size; i++ {
+		name, label := names[i%len(names)], serial(i, side)
+		value := labelled(object[name], label)
+		object[name+label] = value
+		n += len(encode(value)) + len(name+label) + len(`"":,`)
+	}
+	return object, true
 }
 
 // labelled is a copy of a part whose strings end in the label.

@@ -120,7 +120,7 @@ func TestUsualValuesKeepTheShapeOfTheFixtures(t *testing.T) {
 }
 
 func TestLargeValuesHaveTheirSizeAndParse(t *testing.T) {
-	for _, value := range []string{`{"n":1,"lines":[{"sku":"apple","qty":3}]}`, "one,two", "word", "7"} {
+	for _, value := range []string{`{"n":1,"lines":[{"sku":"apple","qty":3}]}`, `{"title":"x","n":3}`, "one,two", "word", "7"} {
 		c := newCorpus(nil, nil, 1)
 		c.values, c.known, c.words, c.parts = nil, map[string]struct{}{}, map[byte][]string{}, map[string][]any{}
 		c.learn([]byte(value))
