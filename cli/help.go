@@ -49,7 +49,12 @@ func nextStep(err error) string {
 	if _, ok := errors.AsType[*noTableError](err); ok {
 		return "list the tables with 'kvnode table ls'"
 	}
-	switch rest.ProblemOf(err).Code {
+	return stepAfter(rest.ProblemOf(err).Code)
+}
+
+// stepAfter says what to do about an error of the table of package rest.
+func stepAfter(code string) string {
+	switch code {
 	case "not_found":
 		return "list the keys with 'kvnode match TABLE \"*\"'"
 	case "no_conflict":
