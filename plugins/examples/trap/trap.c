@@ -1,4 +1,4 @@
-#include "../union/union.h"
+#include "kvnode_lines.h"
 
 // is_poison compares the key with "poison".
 static int is_poison(const struct kv_frame *f) {
@@ -11,5 +11,6 @@ static int is_poison(const struct kv_frame *f) {
 
 int32_t kv_handle(struct kv_frame *f) {
 	if (is_poison(f)) __builtin_trap();
-	return union_of_lines(f);
+	struct kv_lines all = kv_lines(f, '\n');
+	return kv_set_lines(f, &all, '\n');
 }
