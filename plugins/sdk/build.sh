@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds a handler with the SDK of its language, which the name of its source tells: build.sh SOURCE OUT.wasm
-# scripts/toolchains.sh installs what that needs.
+# The exit code is 127 when a tool is missing; the README of the SDK says what to install.
 set -eu
 [ $# -eq 2 ] || { echo "usage: build.sh SOURCE OUT.wasm" >&2; exit 2; }
 sdk=$(cd "$(dirname "$0")" && pwd)

@@ -12,9 +12,10 @@ features='feature="std"'
 for rustc in "${RUSTC:-}" rustc /usr/bin/rustc none; do
 	[ -n "$rustc" ] && [ -d "$("$rustc" --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" ] && break
 done
-[ "$rustc" != none ] || { echo "build.sh: no rustc has the target wasm32-unknown-unknown: rustup target add it, or on Debian scripts/toolchains.sh rust" >&2; exit 1; }
+[ "$rustc" != none ] || { echo "build.sh: no rustc has the target wasm32-unknown-unknown: rustup target add it, or apt-get install rustc libstd-rust-dev-wasm32 lld" >&2; exit 127; }
 linker=${LINKER:-}
-[ -n "$linker" ] || linker=$(command -v wasm-ld || echo rust-lld)
+[ -n "$linker" ] || linker=$(command -v wasm-ld || ls "$("$rustc" --print sysroot)"/lib/rustlib/*/bin/rust-lld 2>/dev/null || true)
+[ -n "$linker" ] || { echo "build.sh: there is neither wasm-ld nor rust-lld: apt-get install lld" >&2; exit 127; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

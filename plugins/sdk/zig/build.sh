@@ -6,7 +6,8 @@ set -eu
 sdk=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$("$sdk/zig.sh")" build-lib "$1" --mod "kvnode::$sdk/kvnode.zig" --deps kvnode -target wasm32-freestanding -mcpu=generic+bulk_memory \
+zig=$("$sdk/zig.sh")
+"$zig" build-lib "$1" --mod "kvnode::$sdk/kvnode.zig" --deps kvnode -target wasm32-freestanding -mcpu=generic+bulk_memory \
 	-dynamic -rdynamic -O ReleaseSafe -fstrip --stack 16384 --cache-dir "$work/cache" -femit-bin="$work/handler.wasm"
 cp "$work/handler.wasm" "$2"
 chmod 644 "$2"

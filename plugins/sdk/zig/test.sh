@@ -5,4 +5,5 @@ set -eu
 sdk=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$("$sdk/zig.sh")" test "$1" --mod "kvnode::$sdk/kvnode.zig" --deps kvnode --cache-dir "$work"
+zig=$("$sdk/zig.sh")
+"$zig" test "$1" --mod "kvnode::$sdk/kvnode.zig" --deps kvnode --cache-dir "$work"
