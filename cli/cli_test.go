@@ -65,6 +65,11 @@ func TestScripts(t *testing.T) {
 				env.Setenv(name, path)
 			}
 			env.Values[houseKey{}] = &house{addrs: map[string]string{}, routes: map[string]string{}}
+			cache, err := exec.CommandContext(context.Background(), "go", "env", "GOCACHE").Output()
+			if err != nil {
+				return err
+			}
+			env.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -24,6 +24,8 @@ func (sh *shell) pluginCommand() *cli.Command {
 		Name:  "plugin",
 		Usage: "install conflict handlers and choose which table they judge",
 		Subcommands: append([]*cli.Command{
+			sh.pluginNewCommand(),
+			sh.pluginBuildCommand(),
 			sh.pluginTestCommand(),
 			sh.pluginCheckCommand(),
 			sh.pluginBenchCommand(),
