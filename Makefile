@@ -97,6 +97,10 @@ examples: ## Rebuild the committed example handlers (scripts/toolchains.sh insta
 handlers: ## Test SDKs and examples in all languages, and hold what is built from source against the committed modules.
 	scripts/handlers.sh
 
+.PHONY: platform
+platform: ## From nothing to a handler that judges conflicts on two nodes, in each language whose tools are here.
+	scripts/platform.sh
+
 .PHONY: ci
 ci: ## What CI runs, all of it (root, installs packages).
 	.ci/run
