@@ -102,7 +102,7 @@ const (
 // FlagDelete marks a version that is a delete: it has no value.
 const FlagDelete = 1
 
-// FlagBase, in the frame's flags, says that the base follows the versions.
+// FlagBase says, in the frame's flags, that the base follows the versions.
 const FlagBase = 1
 
 // Status is what handle_conflict returns. Every number below zero is the handler's own error; a positive one that is
