@@ -63,11 +63,14 @@ func (j judge) Judge(ctx context.Context, key string, versions []replica.Version
 	if err != nil {
 		return engine.Verdict{}, err
 	}
+	if v.Kind == plugins.Pick && in.Versions[v.Index].Deleted {
+		return engine.Verdict{Kind: engine.VerdictDelete, Fuel: v.Fuel}, nil
+	}
 	return engine.Verdict{Kind: verdictKind(v.Kind), Value: v.Value, Reason: v.Message, Fuel: v.Fuel}, nil
 }
 
 func inputVersion(v replica.Version) plugins.Version {
-	return plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Dot.Actor.Origin()}
+	return plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Dot.Actor.Origin(), Deleted: v.Deleted}
 }
 
 func verdictKind(k plugins.Kind) engine.VerdictKind {

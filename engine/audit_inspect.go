@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -258,7 +257,7 @@ func (c *Core) stands(q *inquiry, key string, mine replica.Version) []stand {
 
 // support adds a holder of a version.
 func support(stands []stand, v replica.Version, by clock.Actor) []stand {
-	i := slices.IndexFunc(stands, func(s stand) bool { return s.version.Stamp == v.Stamp && bytes.Equal(s.version.Value, v.Value) })
+	i := slices.IndexFunc(stands, func(s stand) bool { return s.version.Stamp == v.Stamp && s.version.Equals(v) })
 	if i < 0 {
 		return append(stands, stand{version: v, holders: []clock.Actor{by}})
 	}
@@ -305,7 +304,7 @@ func (c *Core) keepAll(p *partition, key string, rivals []replica.Version) {
 // distinct returns versions with different values, in canonical order.
 func distinct(vs []replica.Version) (out []replica.Version) {
 	for _, v := range replica.Canonical(vs) {
-		if !slices.ContainsFunc(out, func(w replica.Version) bool { return bytes.Equal(v.Value, w.Value) }) {
+		if !slices.ContainsFunc(out, v.Equals) {
 			out = append(out, v)
 		}
 	}

@@ -63,25 +63,25 @@ func conflictID(table string, epoch uint64, key, siblings string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// siblings reads a key's versions in canonical order.
+// siblings reads what the table shows of a key's versions, in canonical order.
 func (t *table) siblings(key string) []replica.Version {
 	p := t.partition(key)
 	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return replica.Canonical(p.rep.Get(key))
+	versions := p.rep.Get(key)
+	p.mu.RUnlock()
+	if len(versions) < 2 {
+		return t.shown(versions)
+	}
+	return t.shown(replica.Canonical(versions))
 }
 
 // noticeConflict looks at a key that just changed.
 func (c *Core) noticeConflict(t *table, key string) {
-	p := t.partition(key)
-	p.mu.RLock()
-	n := len(p.rep.Get(key))
-	p.mu.RUnlock()
-	if n < 2 {
+	versions := t.siblings(key)
+	if len(versions) < 2 {
 		t.views.drop(key)
 		return
 	}
-	versions := t.siblings(key)
 	if len(collapse(versions)) < 2 {
 		return
 	}

@@ -40,11 +40,11 @@ func GatherJournalOptions(opts ...JournalOption) JournalOptions {
 	return o
 }
 
-// Inputs are the versions that a handler is given of the conflict: those whose bytes are not a later one's too. They share the entry's bytes.
+// Inputs are the versions that a handler is given of the conflict: those that are not equal to a later one, as several deletes are. They share the entry's bytes.
 func (entry Conflict) Inputs() []Version {
 	var out []Version
 	for i, v := range entry.Versions {
-		if !slices.ContainsFunc(entry.Versions[i+1:], func(later Version) bool { return bytes.Equal(later.Value, v.Value) }) {
+		if !slices.ContainsFunc(entry.Versions[i+1:], func(later Version) bool { return later.Deleted == v.Deleted && bytes.Equal(later.Value, v.Value) }) {
 			out = append(out, v)
 		}
 	}
@@ -106,7 +106,7 @@ func (c *Core) renewState(t *table, entry *Conflict, versions []replica.Version)
 	switch {
 	case !have:
 		v := policyView(job.versions, t.options.Unresolved)
-		entry.State, entry.Verdict, entry.Value = v.state, "policy", v.value
+		entry.State, entry.Verdict, entry.Value = v.state, policyVerdict, v.value
 	case job.handler.Disabled:
 		entry.State, entry.Reason = Quarantined, job.handler.whyDisabled()
 	case entry.State == Quarantined && !quarantined, entry.SHA256 != "" && entry.SHA256 != job.handler.SHA256:
@@ -148,7 +148,7 @@ func (e *Engine) judgeNow(ctx context.Context, entry *Conflict) {
 	}
 	seen := e.read(ctx, t, entry.Key)
 	entry.State, entry.Value, entry.Reason = seen.State, seen.Value, seen.Reason
-	if seen.Deleted {
+	if seen.Deleted && entry.Verdict != policyVerdict {
 		entry.Verdict = string(VerdictDelete)
 	}
 }

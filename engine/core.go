@@ -48,8 +48,9 @@ type Core struct {
 	// frozen says that this node goes down and takes nothing any more. It is set by the step and read under the lock of a write's partitions.
 	frozen  atomic.Bool
 	closing closing
-	// again is what the last step made again.
-	again []MadeAgain
+	// again is what the last step made again, and reaped the deletes that it ended.
+	again  []MadeAgain
+	reaped []Reaped
 	// stopped says that this incarnation is over: another live node has its name, or the others have closed it.
 	stopped bool
 
@@ -114,7 +115,7 @@ func (c *Core) handOver() *Legacy {
 
 // Step takes events in order, at one moment of time, and returns what is to be done, in order.
 func (c *Core) Step(now time.Time, events ...Input) []Effect {
-	c.now, c.again = now, nil
+	c.now, c.again, c.reaped = now, nil, nil
 	if c.started.IsZero() {
 		c.start()
 	}
@@ -263,9 +264,9 @@ func (c *Core) announceHandlers() {
 	}
 }
 
-// collect drops the log entries of mutations that all known members have.
+// collect drops the log entries of mutations that all known members have, and ends deletes.
 func (c *Core) collect() {
-	known := c.knownActors()
+	known, connected := c.knownActors(), c.reapers()
 	for _, p := range c.everyPartition() {
 		p.mu.Lock()
 		if p.rep.NumUnstable() > 0 {
@@ -274,8 +275,13 @@ func (c *Core) collect() {
 		if p.rep.NumPasts() > 0 {
 			p.rep.CollectPasts(known)
 		}
+		reaped := c.reapLocked(p, known, connected)
 		p.mu.Unlock()
+		if reaped {
+			c.space.touch(p)
+		}
 	}
+	c.reapLocals()
 }
 
 // everyPartition lists the replicated partitions, catalogue first, then by table and index.

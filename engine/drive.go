@@ -17,6 +17,8 @@ import (
 type Driver struct {
 	engine  *Engine
 	pending []Input
+	again   []MadeAgain // by the last Step, as reaped
+	reaped  []Reaped
 }
 
 // NewDriver boots an incarnation. Config.Now should be set: it is the time that local writes see. The error names the field of a bad Config.
@@ -32,14 +34,21 @@ func NewDriver(cfg Config, resolver Resolver) (*Driver, error) {
 // ShadowConflict to Shadow, PrepareHandlers to Prepare; the other effects are the caller's.
 func (d *Driver) Step(now time.Time, events ...Input) []Effect {
 	d.collect(nil)
-	effects := d.engine.core.Step(now, append(d.pending, events...)...)
+	d.again, d.reaped = nil, nil
+	effects := d.step(now, append(d.pending, events...)...)
 	for d.engine.core.unfinished {
-		effects = append(effects, d.engine.core.Step(now)...)
+		effects = append(effects, d.step(now)...)
 	}
 	d.pending = nil
 	if d.engine.Ready() {
 		d.engine.readyOnce.Do(func() { close(d.engine.ready) })
 	}
+	return effects
+}
+
+func (d *Driver) step(now time.Time, events ...Input) []Effect {
+	effects := d.engine.core.Step(now, events...)
+	d.again, d.reaped = append(d.again, d.engine.core.again...), append(d.reaped, d.engine.core.reaped...)
 	return effects
 }
 
@@ -116,7 +125,10 @@ func (p *parking) Err() error {
 }
 
 // MadeAgain returns what the last Step made again of closed incarnations' mutations.
-func (d *Driver) MadeAgain() []MadeAgain { return d.engine.core.again }
+func (d *Driver) MadeAgain() []MadeAgain { return d.again }
+
+// Reaped returns the deletes that the last Step ended.
+func (d *Driver) Reaped() []Reaped { return d.reaped }
 
 // Judge runs a handler and returns its outcome, which the caller steps when the run would have ended.
 func (d *Driver) Judge(job Job) Input {
@@ -275,6 +287,9 @@ func (d *Driver) Unstable() int {
 	}
 	return n
 }
+
+// Lone counts the keys of all tables of which nothing but deletes is left.
+func (d *Driver) Lone() int { return d.engine.core.space.numLone() }
 
 // Quarantined says whether the handler in force is known here to have trapped on exactly the siblings that the key has now.
 func (d *Driver) Quarantined(table, key string) bool {

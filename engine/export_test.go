@@ -128,3 +128,6 @@ func WatchLog(e *Engine, table string) int {
 
 // NumSeals counts the records of dead incarnations that a node knows.
 func NumSeals(e *Engine) int { return len(e.core.space.seals()) }
+
+// NumLone counts the keys of all tables of which nothing but deletes is left.
+func NumLone(e *Engine) int { return e.core.space.numLone() }

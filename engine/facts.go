@@ -207,6 +207,7 @@ func tableFactOf(c codec, versions []replica.Version) (held tableFact, found boo
 		if err != nil {
 			continue
 		}
+		r.Options.Deletes = orDefault(r.Options.Deletes, HiddenDeletes) // written by an older node
 		switch {
 		case !found || r.Epoch > held.Epoch || r.Epoch == held.Epoch && r.Live && !held.Live:
 			held, found = tableFact{tableRecord: r}, true

@@ -6,7 +6,7 @@ import (
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
-// look is what a reader sees of a key's siblings, given in canonical order. It may run the handler, in the caller's goroutine and with no lock held.
+// look is what a reader sees of a key's siblings, given as the table shows them. It may run the handler, in the caller's goroutine and with no lock held.
 func (c *Core) look(ctx context.Context, t *table, key string, versions []replica.Version) (view, *judged) {
 	distinct := collapse(versions)
 	switch len(distinct) {
@@ -79,5 +79,5 @@ func publicVersions(versions []replica.Version) []Version {
 }
 
 func publicVersion(v replica.Version) Version {
-	return Version{Value: v.Value, Stamp: v.Stamp, Time: v.Stamp.Time().UTC(), Actor: v.Dot.Actor, Dot: v.Dot.String()}
+	return Version{Value: v.Value, Stamp: v.Stamp, Time: v.Stamp.Time().UTC(), Actor: v.Dot.Actor, Dot: v.Dot.String(), Deleted: v.Deleted}
 }

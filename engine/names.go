@@ -37,6 +37,7 @@ func (o TableOptions) normalise(name string) (TableOptions, error) {
 	o.Type = orDefault(o.Type, Set)
 	o.Ack = orDefault(o.Ack, AckAll)
 	o.Unresolved = orDefault(o.Unresolved, Keep)
+	o.Deletes = orDefault(o.Deletes, HiddenDeletes)
 	o.Handler = orDefault(o.Handler, name)
 	switch {
 	case !slices.Contains([]TableType{Set, OrderedSet}, o.Type):
@@ -45,6 +46,8 @@ func (o TableOptions) normalise(name string) (TableOptions, error) {
 		return o, errBadAck(o.Ack)
 	case !slices.Contains([]Policy{Keep, LWW, RestartNode}, o.Unresolved):
 		return o, fmt.Errorf("%w: unresolved %q: use %s, %s or %s", ErrBadOption, o.Unresolved, Keep, LWW, RestartNode)
+	case !slices.Contains([]Deletes{HiddenDeletes, VisibleDeletes}, o.Deletes):
+		return o, fmt.Errorf("%w: deletes %q: use %s or %s", ErrBadOption, o.Deletes, HiddenDeletes, VisibleDeletes)
 	case !validName(o.Handler):
 		return o, fmt.Errorf("%w: handler %q: %w", ErrBadOption, o.Handler, ErrBadPluginName)
 	}

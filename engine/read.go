@@ -39,8 +39,9 @@ func (e *Engine) read(ctx context.Context, t *table, key string) Entry {
 	return e.entry(ctx, t, key, replica.Canonical(versions), seen)
 }
 
-// entry shows siblings, given in canonical order, as a reader sees them.
+// entry shows versions, given in canonical order, as a reader sees them. It may change them.
 func (e *Engine) entry(ctx context.Context, t *table, key string, versions []replica.Version, seen clock.Context) Entry {
+	versions = t.shown(versions)
 	v, tell := e.core.look(ctx, t, key, versions)
 	if tell != nil {
 		e.post(*tell)

@@ -60,7 +60,7 @@ func (c *Core) witnessEqual(member clock.Actor, parts []*partition) {
 	touched := map[*partition]struct{}{}
 	for _, p := range parts {
 		p.mu.Lock()
-		if p.rep.NumUnstable()+p.rep.NumPasts() > 0 || len(c.waiters[p]) > 0 {
+		if p.rep.NumUnstable()+p.rep.NumPasts()+p.rep.NumLone() > 0 || len(c.waiters[p]) > 0 {
 			p.rep.Witness(member, p.rep.Clock())
 			touched[p] = struct{}{}
 		}

@@ -14,7 +14,7 @@ import (
 type Resolution struct {
 	// Value becomes the key's value; nil when it is not meant, empty for an empty value.
 	Value []byte
-	// Pick is the number, counted from 1, of the version in the journal's entry that becomes the key's value.
+	// Pick is the number, counted from 1, of the version in the journal's entry that becomes the key's value; one that is a delete makes it absent.
 	Pick int
 	// Delete makes the key absent.
 	Delete bool
@@ -66,6 +66,8 @@ func (r Resolution) write(entry *Conflict) (replica.Write, error) {
 		w.Value = slices.Clone(r.Value)
 	case r.Pick < 0 || r.Pick > len(entry.Versions):
 		return w, fmt.Errorf("%w (there is no version %d, they are 1 to %d)", ErrBadResolution, r.Pick, len(entry.Versions))
+	case entry.Versions[r.Pick-1].Deleted:
+		w.Delete = true
 	default:
 		w.Value = entry.Versions[r.Pick-1].Value
 	}
@@ -86,12 +88,12 @@ func (r Resolution) given() int {
 	return n
 }
 
-// state reads a key's versions in canonical order, and what a write has to cover to replace exactly what is known here.
+// state reads what the table shows of a key's versions, in canonical order, and what a write has to cover to replace exactly what is known here.
 func (t *table) state(key string) ([]replica.Version, clock.Context) {
 	p := t.partition(key)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return replica.Canonical(p.rep.Get(key)), p.rep.Context(key)
+	return t.shown(replica.Canonical(p.rep.Get(key))), p.rep.Context(key)
 }
 
 // Settlement counts what became of the keys that Settle was asked to settle.

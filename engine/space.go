@@ -354,6 +354,7 @@ func (s *space) alignLocked(name string) []Event {
 		same := *have // the other side's options win; the index that the keys are in stays as it was built here
 		same.options = want.Options
 		s.tables[name] = &same
+		same.hub.notify(same.conflicts()...) // the policy shows something else of these
 	}
 	return events
 }

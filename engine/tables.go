@@ -158,5 +158,5 @@ func (e *Engine) awaitRecord(ctx context.Context, dots ...waitDot) error {
 
 // String names the options as the command line takes them.
 func (o TableOptions) String() string {
-	return fmt.Sprintf("type=%s ack=%s unresolved=%s handler=%s local=%t", o.Type, o.Ack, o.Unresolved, o.Handler, o.Local)
+	return fmt.Sprintf("type=%s ack=%s unresolved=%s deletes=%s handler=%s local=%t", o.Type, o.Ack, o.Unresolved, o.Deletes, o.Handler, o.Local)
 }

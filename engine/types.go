@@ -46,19 +46,31 @@ type Policy string
 
 // The policies for tables without a handler.
 const (
-	// Keep shows the latest version and says that there are siblings.
+	// Keep shows the latest value and says that there are siblings.
 	Keep Policy = "keep"
-	// LWW shows the version with the latest stamp.
+	// LWW shows the version with the latest stamp; where that is a delete, the key is absent.
 	LWW Policy = "lww"
 	// RestartNode is LWW, and the merging node restarts once for each conflict.
 	RestartNode Policy = "restart"
 )
 
-// TableOptions are fixed when a table is created. Zero fields mean the defaults: set, all, keep, the table's own name.
+// Deletes says what becomes of a delete that a concurrent put has not seen, nor it the put.
+type Deletes string
+
+// What becomes of deletes.
+const (
+	// HiddenDeletes lets the put win unseen.
+	HiddenDeletes Deletes = "hidden"
+	// VisibleDeletes keeps the delete as a version without a value beside the put, so that the handler decides.
+	VisibleDeletes Deletes = "visible"
+)
+
+// TableOptions are fixed when a table is created. Zero fields mean the defaults: set, all, keep, hidden, the table's own name.
 type TableOptions struct {
 	Type       TableType `json:"type"`
 	Ack        AckLevel  `json:"ack"`
 	Unresolved Policy    `json:"unresolved"`
+	Deletes    Deletes   `json:"deletes"`
 	// Handler is the plugin that judges this table's conflicts.
 	Handler string `json:"handler"`
 	// Local tables are not replicated.
@@ -140,13 +152,15 @@ type Version struct {
 	Time  time.Time       `json:"time"`
 	Actor clock.Actor     `json:"actor"`
 	Dot   string          `json:"dot"`
+	// Deleted says that this version is a delete; it has no value then.
+	Deleted bool `json:"deleted,omitempty"`
 }
 
 // Entry is what a reader sees of a key. The byte slices belong to the store and must not be changed.
 type Entry struct {
 	Key   string
 	Value []byte
-	// Deleted says that siblings exist and the handler decided that the key goes: readers see it as absent.
+	// Deleted says that siblings exist and the handler, or the policy, decided that the key goes: readers see it as absent.
 	Deleted bool
 	State   State
 	// Siblings are the concurrent versions in canonical order; one when there is no conflict.

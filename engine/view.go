@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"slices"
 	"sync"
 	"time"
@@ -22,17 +21,34 @@ type view struct {
 	took    time.Duration
 }
 
-// latest shows the newest version, in the state that says why.
-func latest(versions []replica.Version, state State, reason string) view {
-	return view{state: state, value: versions[len(versions)-1].Value, reason: reason}
+// shown returns what a table lets handlers and readers see of a key's versions, in canonical order: nothing where only deletes are left, and no deletes
+// where they are hidden, which have some when the other side of a split wanted them visible. It may change its argument.
+func (t *table) shown(versions []replica.Version) []replica.Version {
+	switch {
+	case replica.IsAbsent(versions):
+		return nil
+	case t.options.Deletes == VisibleDeletes:
+		return versions
+	}
+	return slices.DeleteFunc(versions, func(v replica.Version) bool { return v.Deleted })
 }
 
-// collapse drops versions whose bytes equal a later one's: equal bytes are no conflict. Input and output are in canonical order.
+// latest shows the newest value, in the state that says why. There is one, since deletes alone are no conflict.
+func latest(versions []replica.Version, state State, reason string) view {
+	w := view{state: state, reason: reason}
+	for _, v := range versions {
+		if !v.Deleted {
+			w.value = v.Value
+		}
+	}
+	return w
+}
+
+// collapse drops versions that are equal to a later one: equal bytes are no conflict, nor are several deletes. Input and output are in canonical order.
 func collapse(versions []replica.Version) []replica.Version {
 	var out []replica.Version
 	for i, v := range versions {
-		equal := func(later replica.Version) bool { return bytes.Equal(later.Value, v.Value) }
-		if !slices.ContainsFunc(versions[i+1:], equal) {
+		if !slices.ContainsFunc(versions[i+1:], v.Equals) {
 			out = append(out, v)
 		}
 	}
@@ -57,14 +73,16 @@ func viewOf(versions []replica.Version, v Verdict) view {
 	return w
 }
 
+// policyVerdict stands in the journal where no handler has decided.
+const policyVerdict = "policy"
+
 // policyView is what readers see of a conflict in a table without a handler.
 func policyView(versions []replica.Version, p Policy) view {
 	if p == Keep {
 		return latest(versions, Kept, "")
 	}
-	w := latest(versions, Resolved, "")
-	w.verdict = "policy"
-	return w
+	last := versions[len(versions)-1]
+	return view{state: Resolved, value: last.Value, absent: last.Deleted, verdict: policyVerdict}
 }
 
 // maxViews bounds the cached views of a table; past it arbitrary ones go and are computed again when needed.

@@ -170,7 +170,7 @@ func (c *Core) apply(t *table, ws []replica.Write) ([]replica.Written, error) {
 	}
 	now := c.stamp()
 	for i := range ws {
-		ws[i].Now = now
+		ws[i].Now, ws[i].Visible = now, t.options.Deletes == VisibleDeletes
 		if err := t.partition(ws[i].Key).rep.Check(ws[i]); err != nil {
 			return nil, refusal(ws[i].Key, err)
 		}

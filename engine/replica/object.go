@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -23,6 +24,11 @@ type Version struct {
 // IsAbsent reports whether readers see nothing in these versions: there are none, or deletes alone.
 func IsAbsent(vs []Version) bool {
 	return !slices.ContainsFunc(vs, Version.isPut)
+}
+
+// Equals reports whether readers see the same in both versions: the same bytes, or a delete.
+func (v Version) Equals(w Version) bool {
+	return v.Deleted == w.Deleted && bytes.Equal(v.Value, w.Value)
 }
 
 func (v Version) isPut() bool {

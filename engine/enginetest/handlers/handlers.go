@@ -15,7 +15,7 @@ import (
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
-// Resolver is an engine.Resolver whose modules are the names of these Go functions: "union" (of comma-separated words), "latest", "delete", "keep",
+// Resolver is an engine.Resolver whose modules are the names of these Go functions: "union" (of comma-separated words), "latest", "remove" (a delete wins), "delete", "keep",
 // "fail", "trap" (always), "some 30" (traps on 30 % of the keys, shows the latest of all else), "poison" (traps on the key poison, unions all else),
 // "broken" (a failure of the host), "base" (the base, or "?", with ">" and the union). Anything else is a bad module.
 type Resolver struct{}
@@ -28,7 +28,7 @@ var (
 
 // Check implements engine.Resolver.
 func (Resolver) Check(_ context.Context, module []byte, _ engine.Limits) (engine.ModuleInfo, error) {
-	names := []string{"union", "latest", "delete", "keep", "fail", "trap", "some", "poison", "broken", "base"}
+	names := []string{"union", "latest", "remove", "delete", "keep", "fail", "trap", "some", "poison", "broken", "base"}
 	name, _, _ := strings.Cut(string(module), " ") // what follows only makes other bytes of the same handler
 	if !slices.Contains(names, name) {
 		return engine.ModuleInfo{}, fmt.Errorf("%w: %.20q", engine.ErrBadModule, module)
@@ -63,7 +63,10 @@ func (h handler) Judge(_ context.Context, key string, versions []replica.Version
 	case h == "union", h == "poison":
 		return engine.Verdict{Kind: engine.VerdictValue, Value: union(versions)}, nil
 	case h == "latest":
-		return engine.Verdict{Kind: engine.VerdictValue, Value: versions[len(versions)-1].Value}, nil
+		return pick(versions[len(versions)-1]), nil
+	case h == "remove":
+		at := slices.IndexFunc(versions, func(v replica.Version) bool { return v.Deleted })
+		return pick(versions[max(at, 0)]), nil
 	case h == "base":
 		return engine.Verdict{Kind: engine.VerdictValue, Value: sinceBase(versions, base)}, nil
 	case h == "delete":
@@ -74,6 +77,14 @@ func (h handler) Judge(_ context.Context, key string, versions []replica.Version
 		return engine.Verdict{}, errors.New("no memory for an instance")
 	}
 	return engine.Verdict{Kind: engine.VerdictKeep}, nil
+}
+
+// pick lets a version win.
+func pick(v replica.Version) engine.Verdict {
+	if v.Deleted {
+		return engine.Verdict{Kind: engine.VerdictDelete}
+	}
+	return engine.Verdict{Kind: engine.VerdictValue, Value: v.Value}
 }
 
 // sinceBase is the value of the base, and what became of it.
@@ -87,7 +98,9 @@ func sinceBase(versions []replica.Version, base *replica.Version) []byte {
 func union(versions []replica.Version) []byte {
 	var words []string
 	for _, v := range versions {
-		words = append(words, strings.Split(string(v.Value), ",")...)
+		if !v.Deleted {
+			words = append(words, strings.Split(string(v.Value), ",")...)
+		}
 	}
 	slices.Sort(words)
 	return []byte(strings.Join(slices.Compact(words), ","))

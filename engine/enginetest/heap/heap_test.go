@@ -207,11 +207,24 @@ func (s scene) watch() {
 	}
 }
 
+// kinds are the tables that are measured.
+func kinds() (out []engine.TableOptions) {
+	for _, deletes := range []engine.Deletes{engine.HiddenDeletes, engine.VisibleDeletes} {
+		for _, kind := range []engine.TableType{engine.Set, engine.OrderedSet} {
+			out = append(out, engine.TableOptions{Type: kind, Deletes: deletes})
+		}
+	}
+	return out
+}
+
+// title names a table in the output.
+func title(o engine.TableOptions) string { return fmt.Sprintf("%s %s", o.Type, o.Deletes) }
+
 func TestNothingRemainsOfDeletedEntries(t *testing.T) {
-	for _, kind := range []engine.TableType{engine.Set, engine.OrderedSet} {
-		t.Run(string(kind), func(t *testing.T) {
+	for _, options := range kinds() {
+		t.Run(title(options), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := open(t, engine.TableOptions{Type: kind})
+				s := open(t, options)
 				s.watch()
 				before, with, after := s.cycle(keys)
 				require.Greater(t, with.total()-before.total(), int64(3*keys*(64+14)), "the profile must show the entries")
@@ -224,10 +237,10 @@ func TestNothingRemainsOfDeletedEntries(t *testing.T) {
 // BenchmarkCollect puts a million keys at three nodes in real time, deletes them, and reports the bytes in use of all three together: with the keys, and
 // what is left of them ten seconds after the delete was acknowledged.
 func BenchmarkCollect(b *testing.B) {
-	for _, kind := range []engine.TableType{engine.Set, engine.OrderedSet} {
-		b.Run(string(kind), func(b *testing.B) {
+	for _, options := range kinds() {
+		b.Run(title(options), func(b *testing.B) {
 			for b.Loop() {
-				s := open(b, engine.TableOptions{Type: kind})
+				s := open(b, options)
 				before, with, after := s.cycle(1_000_000)
 				b.ReportMetric(float64(with.total()-before.total()), "held-B")
 				b.ReportMetric(float64(after.total()-before.total()), "left-B")

@@ -49,8 +49,13 @@ func (n *node) read(table, key string) (engine.Entry, *story, error) {
 func (n *node) checkEntry(table string, entry engine.Entry) *story {
 	n.w.ledger.sees(n, table, entry)
 	held, err := n.driver.Held(table, entry.Key)
-	same := slices.EqualFunc(replica.Canonical(held.Versions), entry.Siblings, func(v replica.Version, s engine.Version) bool {
-		return v.Dot.String() == s.Dot && bytes.Equal(v.Value, s.Value)
+	isHidden := func(v replica.Version) bool { return v.Deleted && !n.isVisible(table) }
+	shown := slices.DeleteFunc(replica.Canonical(held.Versions), isHidden)
+	if replica.IsAbsent(shown) {
+		shown = nil
+	}
+	same := slices.EqualFunc(shown, entry.Siblings, func(v replica.Version, s engine.Version) bool {
+		return v.Dot.String() == s.Dot && v.Deleted == s.Deleted && bytes.Equal(v.Value, s.Value)
 	})
 	if err != nil || !same {
 		n.w.fail("%s reads siblings %v of %s/%s and holds %v: %w", n.name, entry.Siblings, table, entry.Key, held.Versions, err)

@@ -159,17 +159,18 @@ func (c *clients) options(table string) engine.TableOptions {
 		Type:       pick(c.w, []engine.TableType{engine.Set, engine.Set, engine.OrderedSet}),
 		Ack:        pick(c.w, []engine.AckLevel{engine.AckAll, engine.AckAll, engine.AckOne, engine.AckQuorum}),
 		Unresolved: pick(c.w, unresolved),
+		Deletes:    pick(c.w, []engine.Deletes{engine.HiddenDeletes, engine.VisibleDeletes}),
 		Local:      isLocal(table),
 	}
 }
 
 func (c *clients) module() string {
-	modules := []string{"union", "latest", "keep", "delete", "fail", "poison", "poison", "trap"}
+	modules := []string{"union", "latest", "remove", "keep", "delete", "fail", "poison", "poison", "trap"}
 	switch {
 	case c.w.weather.mines:
 		modules = []string{"trap", "poison"}
 	case !c.w.weather.traps:
-		modules = modules[:5]
+		modules = modules[:6]
 	}
 	return pick(c.w, modules) + fmt.Sprintf(" %d", c.w.rand.IntN(3))
 }

@@ -58,6 +58,8 @@ const (
 	CountTwinRefused  = "second node of a name refused"
 	CountPurged       = "write dropped by a node that was away when its incarnation was closed"
 	CountMadeAgain    = "mutation made again"
+	CountReaped       = "deletes ended"
+	CountBoth         = "delete seen beside a value"
 
 	CountBase          = "siblings with their base"
 	CountBaseForgotten = "siblings whose base is forgotten"

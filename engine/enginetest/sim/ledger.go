@@ -153,8 +153,11 @@ func (l *ledger) sees(n *node, table string, e engine.Entry) {
 	if len(e.Siblings) < 2 || e.State == engine.Quarantined || e.State == engine.Unavailable {
 		return
 	}
-	what := fmt.Sprintf("%s/%d/%s %s %s", table, info.Epoch, e.Key, n.siblings(table, e.Key), record(info))
+	what := fmt.Sprintf("%s/%d/%s %s %s %s", table, info.Epoch, e.Key, n.siblings(table, e.Key), info.Options.Deletes, record(info))
 	seen := fmt.Sprintf("%s %.300q deleted %v %s", e.State, e.Value, e.Deleted, e.Reason)
+	if slices.ContainsFunc(e.Siblings, func(v engine.Version) bool { return v.Deleted }) {
+		n.w.counts[CountBoth]++
+	}
 	if before, ok := l.views[what]; ok && before != seen {
 		n.w.fail("%s sees of %s %s, others saw %s", n.name, what, seen, before)
 	}

@@ -208,6 +208,7 @@ func (n *node) step(in ...engine.Input) {
 	repairs := n.driver.Transfers()
 	effects := n.driver.Step(n.w.now, in...)
 	n.again(n.driver.MadeAgain())
+	n.reaped(n.driver.Reaped())
 	n.countRepairs(repairs, in)
 	n.observe()
 	n.hear()
@@ -304,6 +305,7 @@ func (n *node) sayGoodbye() *engine.Legacy {
 		n.w.fail("close %s: %w", n.name, err)
 	}
 	n.again(n.driver.MadeAgain())
+	n.reaped(n.driver.Reaped())
 	n.observe()
 	n.hear()
 	for _, e := range effects {

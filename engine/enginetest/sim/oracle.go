@@ -211,9 +211,10 @@ func (n *node) again(made []engine.MadeAgain) {
 		s := n.story(m.Table, m.Epoch, m.Key)
 		past := n.replaced(s, held)
 		for _, dot := range m.Dots {
-			e := ghost.Event{Dot: dot, Past: past, Deleted: true}
+			e := ghost.Event{Dot: dot, Past: past, Had: n.known[s.ID], Deleted: true}
 			if at := slices.IndexFunc(held.Versions, func(v replica.Version) bool { return v.Dot == dot }); at >= 0 {
-				e.Deleted, e.Value = false, string(held.Versions[at].Value)
+				e.Deleted, e.Value = held.Versions[at].Deleted, string(held.Versions[at].Value)
+				e.Visible = e.Deleted
 			}
 			s.Add(e)
 		}

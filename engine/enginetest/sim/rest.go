@@ -74,6 +74,9 @@ func (w *world) unrest() string {
 		if n.driver.Unstable() > 0 {
 			return fmt.Sprintf("%s has %d mutations that are not known to be everywhere", n.name, n.driver.Unstable())
 		}
+		if n.driver.Lone() > 0 {
+			return fmt.Sprintf("%s has nothing but deletes at %d keys", n.name, n.driver.Lone())
+		}
 	}
 	return ""
 }

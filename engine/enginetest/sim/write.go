@@ -94,9 +94,9 @@ type part struct {
 func (p *part) changes(w write) bool {
 	shown := p.story.Shown(p.known)
 	if w.isDelete {
-		return len(shown) > 0
+		return !ghost.IsAbsent(shown)
 	}
-	return len(shown) != 1 || shown[0].Value != w.value
+	return len(shown) != 1 || shown[0].Deleted || shown[0].Value != w.value
 }
 
 func (w *asked) hasMade() bool {
@@ -170,7 +170,11 @@ func (n *node) tell(w write, p *part, counter uint64) {
 	if w.token != nil {
 		past = w.token.seen
 	}
-	p.made = p.story.Add(ghost.Event{Dot: clock.Dot{Actor: n.actor, Counter: counter}, Past: past, Deleted: w.isDelete, Value: w.value})
+	e := ghost.Event{Dot: clock.Dot{Actor: n.actor, Counter: counter}, Past: past, Had: p.known, Deleted: w.isDelete, Value: w.value}
+	if w.isDelete {
+		e.Value, e.Visible = "", n.isVisible(w.table)
+	}
+	p.made = p.story.Add(e)
 }
 
 // checkTaken checks that a write with a token was right to be taken.

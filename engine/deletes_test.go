@@ -1,0 +1,347 @@
+package engine_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest"
+)
+
+// openVisible returns a cluster of ready nodes with the table carts, whose deletes are visible; a handler judges it unless it is empty.
+func openVisible(t *testing.T, policy engine.Policy, handler string, names ...string) *enginetest.Cluster {
+	t.Helper()
+	c := enginetest.NewCluster(t, 1)
+	c.StartAll(names...)
+	_, err := c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{Deletes: engine.VisibleDeletes, Unresolved: policy})
+	require.NoError(t, err)
+	if handler != "" {
+		_, err := c.Node("a").InstallPlugin(t.Context(), "carts", []byte(handler), engine.Limits{})
+		require.NoError(t, err)
+	}
+	return c
+}
+
+func remove(t *testing.T, n *enginetest.Node, key string, opts ...engine.WriteOption) engine.Written {
+	t.Helper()
+	w, err := n.Delete(t.Context(), "carts", []string{key}, opts...)
+	require.NoError(t, err)
+	return w
+}
+
+// deleteHereChangeThere makes a conflict of a delete at a with a later put at b.
+func deleteHereChangeThere(t *testing.T, c *enginetest.Cluster) {
+	t.Helper()
+	put(t, c.Node("a"), "carts", "k", "v")
+	isolate(c)
+	remove(t, c.Node("a"), "k")
+	c.Pass(time.Second)
+	put(t, c.Node("b"), "carts", "k", "w")
+	c.Converge()
+	c.Pass(5 * time.Second)
+}
+
+func deleted(siblings []engine.Version) []bool {
+	var out []bool
+	for _, v := range siblings {
+		out = append(out, v.Deleted)
+	}
+	return out
+}
+
+func TestHandlerSeesADeleteBesideAChangeAndLetsEitherWin(t *testing.T) {
+	for handler, want := range map[string]string{"latest": "w", "union": "w", "remove": "(key not found)", "keep": "w"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := openVisible(t, engine.Keep, handler, "a", "b", "c")
+			deleteHereChangeThere(t, c)
+			everywhere(t, c, "k", want)
+			for _, name := range c.Names() {
+				e, _ := c.Node(name).Get(t.Context(), "carts", "k")
+				require.Equal(t, []bool{true, false}, deleted(e.Siblings), "%s at %s", handler, name)
+				entries := journal(t, c.Node(name))
+				require.Len(t, entries, 1)
+				require.Equal(t, []bool{true, false}, deleted(entries[0].Versions))
+				require.True(t, entries[0].Open)
+			}
+			require.Equal(t, 1, info(t, c.Node("c"), "carts").Conflicts)
+			put(t, c.Node("c"), "carts", "k", "after both")
+			everywhere(t, c, "k", "after both")
+			require.Zero(t, info(t, c.Node("a"), "carts").Conflicts)
+		})
+	}
+}
+
+func TestPolicyDecidesBetweenADeleteAndAChange(t *testing.T) {
+	for _, rule := range []struct {
+		policy      engine.Policy
+		lateDelete  bool
+		state       engine.State
+		value       string
+		wantDeleted bool
+	}{
+		{engine.Keep, false, engine.Kept, "w", false},
+		{engine.Keep, true, engine.Kept, "w", false},
+		{engine.LWW, false, engine.Resolved, "w", false},
+		{engine.LWW, true, engine.Resolved, "", true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := openVisible(t, rule.policy, "", "a", "b", "c")
+			put(t, c.Node("a"), "carts", "k", "v")
+			isolate(c)
+			if rule.lateDelete {
+				put(t, c.Node("b"), "carts", "k", "w")
+				c.Pass(time.Second)
+			}
+			remove(t, c.Node("a"), "k")
+			c.Pass(time.Second)
+			if !rule.lateDelete {
+				put(t, c.Node("b"), "carts", "k", "w")
+			}
+			c.Converge()
+			for _, name := range c.Names() {
+				e, err := c.Node(name).Get(t.Context(), "carts", "k")
+				if rule.wantDeleted {
+					require.ErrorIs(t, err, engine.ErrNotFound)
+				}
+				require.Equal(t, rule.state, e.State)
+				require.Equal(t, rule.value, string(e.Value))
+				require.Equal(t, rule.wantDeleted, e.Deleted)
+				require.Len(t, e.Siblings, 2)
+				shown, err := c.Node(name).Conflict(t.Context(), journal(t, c.Node(name))[0].ID)
+				require.NoError(t, err)
+				require.Equal(t, "policy", shown.Verdict)
+				require.Equal(t, rule.value, string(shown.Value))
+			}
+			c.Pass(time.Minute)
+			e, _ := c.Node("b").Get(t.Context(), "carts", "k")
+			require.Len(t, e.Siblings, 2, "what the policy decides is a view: nothing goes")
+		})
+	}
+}
+
+func TestHiddenDeletesLoseToAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "remove", "a", "b", "c")
+		deleteHereChangeThere(t, c)
+		everywhere(t, c, "k", "w")
+		require.Empty(t, journal(t, c.Node("b")))
+		require.Len(t, get(t, c.Node("a"), "k").Siblings, 1)
+	})
+}
+
+// TestNothingRemainsOfADeleteThatAllMembersHave: readers, counts and patterns see nothing of it from the first moment, and it goes by itself.
+func TestNothingRemainsOfADeleteThatAllMembersHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.LWW, "", "a", "b", "c")
+		put(t, c.Node("a"), "carts", "k", "v")
+		before := digest(t, c.Node("a"))
+		w := remove(t, c.Node("b"), "k")
+		require.Equal(t, "v", string(w.Previous[0].Value))
+		require.Equal(t, 3, w.Acked)
+		everywhere(t, c, "k", "(key not found)")
+		e, err := c.Node("a").Get(t.Context(), "carts", "k")
+		require.ErrorIs(t, err, engine.ErrNotFound)
+		require.Empty(t, e.Siblings)
+		require.Empty(t, matched(t, c.Node("a"), "carts", engine.Pattern{}))
+		require.Empty(t, remove(t, c.Node("c"), "k").Previous[0].Siblings, "the key was absent")
+		i := info(t, c.Node("c"), "carts")
+		require.Equal(t, [3]int64{}, [3]int64{int64(i.Keys), i.Bytes, int64(i.Conflicts)})
+		c.Pass(3 * time.Second)
+		require.NotEqual(t, before, digest(t, c.Node("a")))
+		for _, name := range c.Names() {
+			require.Zero(t, info(t, c.Node(name), "carts").Unstable, name)
+			require.Zero(t, engine.NumLone(c.Node(name).Engine), name)
+		}
+		require.Empty(t, journal(t, c.Node("a")))
+	})
+}
+
+func TestDeleteWaitsForAMemberThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.Keep, "remove", "a", "b", "c")
+		put(t, c.Node("a"), "carts", "k", "v")
+		isolate(c)
+		put(t, c.Node("a"), "carts", "k", "changed")
+		remove(t, c.Node("b"), "k")
+		c.Pass(time.Minute)
+		everywhereBut(t, c, "a", "k", "(key not found)")
+		require.Equal(t, 1, engine.NumLone(c.Node("b").Engine))
+		c.Converge()
+		c.Pass(5 * time.Second)
+		everywhere(t, c, "k", "(key not found)")
+		require.Equal(t, []bool{false, true}, deleted(journal(t, c.Node("c"))[0].Versions), "the delete meets what it has not seen")
+	})
+}
+
+// everywhereBut is everywhere for all nodes but one.
+func everywhereBut(t *testing.T, c *enginetest.Cluster, but, key, want string) {
+	t.Helper()
+	for _, name := range c.Names() {
+		if name != but {
+			require.Equal(t, want, c.Node(name).Value(t.Context(), "carts", key), name)
+		}
+	}
+}
+
+func TestDeletesOnBothSidesAreNoConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.Keep, "trap", "a", "b", "c")
+		put(t, c.Node("a"), "carts", "k", "v")
+		isolate(c)
+		remove(t, c.Node("a"), "k")
+		remove(t, c.Node("b"), "k")
+		c.Converge()
+		c.Pass(5 * time.Second)
+		everywhere(t, c, "k", "(key not found)")
+		for _, name := range c.Names() {
+			require.Empty(t, journal(t, c.Node(name)))
+			require.Zero(t, engine.NumLone(c.Node(name).Engine), name)
+		}
+	})
+}
+
+func TestDeleteOfOneWhoHasNotSeenTheChangeStandsBesideIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.Keep, "remove", "a")
+		put(t, c.Node("a"), "carts", "k", "v")
+		read := token(t, c.Node("a"), "carts", "k")
+		put(t, c.Node("a"), "carts", "k", "w")
+		_, err := c.Node("a").Delete(t.Context(), "carts", []string{"k"}, engine.IfUnchanged(read))
+		require.ErrorIs(t, err, engine.ErrConflict)
+		remove(t, c.Node("a"), "k", engine.WithContext(read))
+		everywhere(t, c, "k", "(key not found)")
+		e, _ := c.Node("a").Get(t.Context(), "carts", "k")
+		require.Equal(t, []bool{false, true}, deleted(e.Siblings))
+		remove(t, c.Node("a"), "k", engine.WithContext(e.Context))
+		c.Pass(time.Second)
+		require.Zero(t, engine.NumLone(c.Node("a").Engine))
+	})
+}
+
+// TestWatcherSeesADeleteOnce: that nothing is left of it later is nothing to tell.
+func TestWatcherSeesADeleteOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.Keep, "", "a", "b")
+		put(t, c.Node("a"), "carts", "k", "v")
+		var seen []bool
+		for _, name := range c.Names() {
+			changes := c.Node(name).Watch(t.Context(), "carts", engine.Pattern{})
+			go func() {
+				for change, err := range changes {
+					if err != nil {
+						return
+					}
+					seen = append(seen, change.Deleted)
+				}
+			}()
+		}
+		remove(t, c.Node("a"), "k")
+		c.Pass(5 * time.Second)
+		require.Zero(t, engine.NumLone(c.Node("b").Engine))
+		synctest.Wait()
+		require.Equal(t, []bool{true, true}, seen, "one at each node")
+	})
+}
+
+func TestClearIsVisibleToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.Keep, "remove", "a", "b", "c")
+		put(t, c.Node("a"), "carts", "k", "v")
+		put(t, c.Node("a"), "carts", "other", "v")
+		isolate(c)
+		require.NoError(t, c.Node("a").ClearTable(t.Context(), "carts"))
+		put(t, c.Node("b"), "carts", "k", "w")
+		c.Converge()
+		c.Pass(5 * time.Second)
+		everywhere(t, c, "k", "(key not found)")
+		everywhere(t, c, "other", "(key not found)")
+		require.Equal(t, 1, info(t, c.Node("c"), "carts").Conflicts)
+	})
+}
+
+func TestLocalTableShowsDeletesToItsHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := enginetest.NewCluster(t, 1)
+		c.StartAll("a")
+		_, err := c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{Deletes: engine.VisibleDeletes, Local: true, Unresolved: engine.LWW})
+		require.NoError(t, err)
+		put(t, c.Node("a"), "carts", "k", "v")
+		read := token(t, c.Node("a"), "carts", "k")
+		remove(t, c.Node("a"), "k")
+		put(t, c.Node("a"), "carts", "k", "w", engine.WithContext(read))
+		e := get(t, c.Node("a"), "k")
+		require.Equal(t, []bool{true, false}, deleted(e.Siblings))
+		remove(t, c.Node("a"), "k")
+		c.Pass(time.Second)
+		require.Zero(t, engine.NumLone(c.Node("a").Engine))
+		require.Zero(t, info(t, c.Node("a"), "carts").Unstable)
+	})
+}
+
+// TestDeletesAreHiddenWhenTheOptionsOfTheOtherSideHold: what the losing side has kept of its deletes is shown to nobody, and goes.
+func TestDeletesAreHiddenWhenTheOptionsOfTheOtherSideHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := enginetest.NewCluster(t, 1)
+		c.StartAll("a", "b", "c")
+		isolate(c)
+		hidden, err := c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{})
+		require.NoError(t, err)
+		c.Pass(time.Second)
+		visible, err := c.Node("b").CreateTable(t.Context(), "carts", engine.TableOptions{Deletes: engine.VisibleDeletes, Unresolved: engine.LWW})
+		require.NoError(t, err)
+		for _, key := range []string{"gone", "both"} {
+			put(t, c.Node("b"), "carts", key, "v")
+		}
+		read := token(t, c.Node("b"), "carts", "both")
+		put(t, c.Node("b"), "carts", "both", "w")
+		remove(t, c.Node("b"), "both", engine.WithContext(read))
+		remove(t, c.Node("b"), "gone")
+		require.Equal(t, "(key not found)", c.Node("b").Value(t.Context(), "carts", "both"))
+		c.Converge()
+		c.Pass(5 * time.Second)
+		for _, name := range c.Names() {
+			i := info(t, c.Node(name), "carts")
+			require.Equal(t, hidden.Options, i.Options)
+			require.Equal(t, []engine.TableOptions{visible.Options}, i.RejectedOptions)
+			require.Equal(t, "w", string(get(t, c.Node(name), "both").Value))
+			require.Equal(t, engine.Single, get(t, c.Node(name), "both").State)
+			require.Equal(t, "(key not found)", c.Node(name).Value(t.Context(), "carts", "gone"))
+			require.Zero(t, engine.NumLone(c.Node(name).Engine))
+		}
+	})
+}
+
+// TestDeletesGoThoughWhoDeletedIsGone: another connected member ends them once the members have closed, or never heard of, the one that deleted.
+func TestDeletesGoThoughWhoDeletedIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.Keep, "", "a", "b", "c")
+		put(t, c.Node("a"), "carts", "k", "v")
+		isolate(c)
+		remove(t, c.Node("b"), "k")
+		c.Pass(time.Second)
+		c.Crash("b")
+		c.Pass(time.Second)
+		require.Equal(t, 1, engine.NumLone(c.Node("c").Engine))
+		c.Start("b")
+		c.Converge()
+		c.Pass(10 * time.Second)
+		for _, name := range c.Names() {
+			require.Zero(t, engine.NumLone(c.Node(name).Engine), name)
+		}
+	})
+}
+
+func TestUnknownRuleForDeletesIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "", "a")
+		_, err := c.Node("a").CreateTable(t.Context(), "t", engine.TableOptions{Deletes: "later"})
+		require.ErrorIs(t, err, engine.ErrBadOption)
+		require.ErrorContains(t, err, `deletes "later": use hidden or visible`)
+		_, err = c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{Deletes: engine.VisibleDeletes})
+		require.ErrorIs(t, err, engine.ErrTableExists)
+		require.Equal(t, engine.HiddenDeletes, info(t, c.Node("a"), "carts").Options.Deletes)
+	})
+}
