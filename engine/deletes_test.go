@@ -298,6 +298,16 @@ func TestDeletesAreHiddenWhenTheOptionsOfTheOtherSideHold(t *testing.T) {
 		read := token(t, c.Node("b"), "carts", "both")
 		put(t, c.Node("b"), "carts", "both", "w")
 		remove(t, c.Node("b"), "both", engine.WithContext(read))
+		var seen string
+		changes := c.Node("b").Watch(t.Context(), "carts", engine.Pattern{Key: "both"})
+		go func() {
+			for change, err := range changes {
+				if err != nil {
+					return
+				}
+				seen = string(change.Entry.Value)
+			}
+		}()
 		remove(t, c.Node("b"), "gone")
 		require.Equal(t, "(key not found)", c.Node("b").Value(t.Context(), "carts", "both"))
 		c.Converge()
@@ -311,6 +321,53 @@ func TestDeletesAreHiddenWhenTheOptionsOfTheOtherSideHold(t *testing.T) {
 			require.Equal(t, "(key not found)", c.Node(name).Value(t.Context(), "carts", "gone"))
 			require.Zero(t, engine.NumLone(c.Node(name).Engine))
 		}
+		synctest.Wait()
+		require.Equal(t, "w", seen, "watchers hear that something else is shown")
+	})
+}
+
+func TestDeleteBesideAnEmptyValueIsAConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.Keep, "remove", "a")
+		put(t, c.Node("a"), "carts", "k", "v")
+		read := token(t, c.Node("a"), "carts", "k")
+		put(t, c.Node("a"), "carts", "k", "", engine.WithContext(read))
+		remove(t, c.Node("a"), "k", engine.WithContext(read))
+		e, err := c.Node("a").Get(t.Context(), "carts", "k")
+		require.ErrorIs(t, err, engine.ErrNotFound)
+		require.Equal(t, engine.Resolved, e.State)
+		require.Len(t, e.Siblings, 2)
+	})
+}
+
+func TestConflictIsResolvedWithItsDelete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.Keep, "", "a", "b", "c")
+		deleteHereChangeThere(t, c)
+		_, err := c.Node("c").Resolve(t.Context(), journal(t, c.Node("c"))[0].ID, engine.Resolution{Pick: 1})
+		require.NoError(t, err)
+		everywhere(t, c, "k", "(key not found)")
+		c.Pass(5 * time.Second)
+		require.Zero(t, engine.NumLone(c.Node("a").Engine))
+	})
+}
+
+func TestLatestDeleteIsSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := openVisible(t, engine.LWW, "", "a", "b", "c")
+		put(t, c.Node("a"), "carts", "k", "v")
+		isolate(c)
+		put(t, c.Node("b"), "carts", "k", "w")
+		c.Pass(time.Second)
+		remove(t, c.Node("a"), "k")
+		c.Converge()
+		done, err := c.Node("b").Settle(t.Context(), "carts")
+		require.NoError(t, err)
+		require.Equal(t, 1, done.Settled)
+		everywhere(t, c, "k", "(key not found)")
+		require.Zero(t, info(t, c.Node("b"), "carts").Conflicts)
+		c.Pass(5 * time.Second)
+		require.Zero(t, engine.NumLone(c.Node("a").Engine))
 	})
 }
 
