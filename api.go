@@ -22,6 +22,8 @@ type (
 	WriteOption = engine.WriteOption
 	// TableOptions are fixed when a table is created.
 	TableOptions = engine.TableOptions
+	// Deletes says what becomes of a delete that a concurrent put has not seen, nor it the put.
+	Deletes = engine.Deletes
 	// TableInfo describes one table at this node.
 	TableInfo = engine.TableInfo
 	// Handler is what runs for a table's conflicts.
@@ -60,6 +62,12 @@ const (
 	Failed      = engine.Failed
 	Quarantined = engine.Quarantined
 	Unavailable = engine.Unavailable
+)
+
+// What becomes of deletes.
+const (
+	HiddenDeletes  = engine.HiddenDeletes
+	VisibleDeletes = engine.VisibleDeletes
 )
 
 // The events that say what became of a conflict.

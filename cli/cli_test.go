@@ -169,7 +169,7 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 		store.AddConflict(engine.Conflict{
 			ID: "3f2a00112233445566778899", Table: "carts", Key: "alice\x1b[2J", State: engine.Kept, Verdict: "error", Reason: "no such cart",
 			Plugin: "carts", Merger: "a", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Open: true,
-			Versions: []engine.Version{{Value: []byte("1"), Dot: "a:1"}, {Value: []byte("\xff"), Dot: "b:1"}, {Dot: "c:1"}},
+			Versions: []engine.Version{{Value: []byte("1"), Dot: "a:1"}, {Value: []byte("\xff"), Dot: "b:1"}, {Dot: "c:1", Deleted: true}},
 			Base:     &engine.Version{Value: []byte("0"), Dot: "a:0"},
 		})
 		store.AddConflict(engine.Conflict{ID: "5c0011223344", Table: "carts", Key: "bob", State: engine.Resolved, Verdict: "value"})

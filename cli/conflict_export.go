@@ -55,7 +55,7 @@ func inputOf(f rest.Conflict) plugins.Input {
 }
 
 func inputVersion(v rest.Version) plugins.Version {
-	return plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Actor.Origin()}
+	return plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Actor.Origin(), Deleted: v.Deleted}
 }
 
 // caseOf is a recorded conflict as a fixture, with the recorded verdict as the expectation if it is wanted and there is one.

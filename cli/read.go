@@ -81,9 +81,9 @@ func fillVersions(w *grid, versions []rest.Version) {
 }
 
 func fillVersion(w *grid, name string, v rest.Version) {
-	value := "(deleted)"
-	if v.Value != nil {
-		value = cell(v.Value)
+	value := cell(v.Value)
+	if v.Deleted {
+		value = "(deleted)"
 	}
 	w.row(name, value)
 	w.row("", "written "+v.Time.Format(time.RFC3339Nano)+", "+v.Dot)

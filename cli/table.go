@@ -21,6 +21,7 @@ func (sh *shell) tableCommand() *cli.Command {
 					&cli.StringFlag{Name: "type", Usage: "set, or ordered_set for scans by prefix (default: set)"},
 					&cli.StringFlag{Name: "ack", Usage: "`LEVEL` of its writes: local, one (another node), quorum (a majority of the known members), all (those that are connected, if any) (default: all)"},
 					&cli.StringFlag{Name: "unresolved", Usage: "`POLICY` for conflicts without a handler: keep, lww, restart (default: keep)"},
+					&cli.StringFlag{Name: "deletes", Usage: "hidden, or visible: a delete that meets a value which it has not seen stays beside it, and the handler decides (default: hidden)"},
 					&cli.StringFlag{Name: "handler", Usage: "`PLUGIN` that judges its conflicts: an installed one, or counter, json-merge, lww, max, set-union (default: the one named like the table)"},
 					&cli.BoolFlag{Name: "local", Usage: "do not replicate it"},
 				},
@@ -45,7 +46,7 @@ func (sh *shell) tableCreate(c *cli.Context) error {
 	}
 	options := rest.TableOptions{
 		Type: rest.TableType(c.String("type")), Ack: rest.AckLevel(c.String("ack")), Unresolved: rest.Policy(c.String("unresolved")),
-		Handler: c.String("handler"), Local: c.Bool("local"),
+		Deletes: rest.Deletes(c.String("deletes")), Handler: c.String("handler"), Local: c.Bool("local"),
 	}
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		info, err := client.CreateTable(ctx, args[0], options)
@@ -106,6 +107,7 @@ func fillTable(w *grid, t rest.TableInfo) {
 	w.row("type", t.Options.Type)
 	w.row("ack", t.Options.Ack)
 	w.row("unresolved", t.Options.Unresolved)
+	w.row("deletes", t.Options.Deletes)
 	w.row("local", yesNo(t.Options.Local))
 	w.row("handler", handlerName(t))
 	if t.Active != nil {
@@ -123,7 +125,7 @@ func fillTable(w *grid, t rest.TableInfo) {
 	w.row("conflicts", t.Conflicts)
 	w.row("unstable", t.Unstable)
 	for _, o := range t.RejectedOptions {
-		w.row("rejected", fmt.Sprintf("type %s, ack %s, unresolved %s, handler %s", o.Type, o.Ack, o.Unresolved, o.Handler))
+		w.row("rejected", fmt.Sprintf("type %s, ack %s, unresolved %s, deletes %s, handler %s", o.Type, o.Ack, o.Unresolved, o.Deletes, o.Handler))
 	}
 }
 

@@ -23,6 +23,9 @@ func TestJSONCarriesAnyBytes(t *testing.T) {
 		for _, value := range rapid.SliceOfN(bytes, 0, 3).Draw(t, "siblings") {
 			want.Siblings = append(want.Siblings, engine.Version{Value: value, Stamp: 1 << 63, Dot: "d"})
 		}
+		if rapid.Bool().Draw(t, "deleted") {
+			want.Siblings = append(want.Siblings, engine.Version{Deleted: true, Dot: "e"})
+		}
 		raw, err := json.Marshal(rest.NewEntryJSON(want))
 		require.NoError(t, err)
 		var body rest.EntryJSON

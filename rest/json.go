@@ -25,7 +25,7 @@ type EntryJSON struct {
 	KeyJSON
 	ValueJSON
 
-	// Deleted says that the handler decided that the key goes.
+	// Deleted says that the handler, or the policy, decided that the key goes.
 	Deleted bool         `json:"deleted,omitempty"`
 	State   engine.State `json:"state,omitempty"`
 	// Siblings are left out where they would only repeat the value.
@@ -43,6 +43,8 @@ type VersionJSON struct {
 	Time  time.Time       `json:"time"`
 	Actor clock.Actor     `json:"actor"`
 	Dot   string          `json:"dot"`
+	// Deleted says that this version is a delete.
+	Deleted bool `json:"deleted,omitempty"`
 }
 
 // ChangeJSON is one line of a watch.
@@ -259,7 +261,7 @@ func newVersionsJSON(versions []engine.Version) []VersionJSON {
 }
 
 func newVersionJSON(v engine.Version) VersionJSON {
-	return VersionJSON{ValueJSON: newValueJSON(v.Value), Stamp: v.Stamp, Time: v.Time, Actor: v.Actor, Dot: v.Dot}
+	return VersionJSON{ValueJSON: newValueJSON(v.Value), Stamp: v.Stamp, Time: v.Time, Actor: v.Actor, Dot: v.Dot, Deleted: v.Deleted}
 }
 
 func versions(js []VersionJSON) ([]engine.Version, error) {
@@ -276,5 +278,5 @@ func versions(js []VersionJSON) ([]engine.Version, error) {
 
 func (j VersionJSON) version() (engine.Version, error) {
 	value, err := j.value()
-	return engine.Version{Value: value, Stamp: j.Stamp, Time: j.Time, Actor: j.Actor, Dot: j.Dot}, err
+	return engine.Version{Value: value, Stamp: j.Stamp, Time: j.Time, Actor: j.Actor, Dot: j.Dot, Deleted: j.Deleted}, err
 }

@@ -24,7 +24,7 @@ func TestTablesPluginsConflictsAndClusterAnswerAsTheStore(t *testing.T) {
 	store := resttest.New()
 	client := newClient(t, start(t, store))
 	ctx := t.Context()
-	options := engine.TableOptions{Type: engine.OrderedSet, Ack: engine.AckOne, Unresolved: engine.LWW, Handler: "h"}
+	options := engine.TableOptions{Type: engine.OrderedSet, Ack: engine.AckOne, Unresolved: engine.LWW, Deletes: engine.VisibleDeletes, Handler: "h"}
 	created, err := client.CreateTable(ctx, "t", options)
 	require.NoError(t, err)
 	require.Equal(t, options, created.Options)

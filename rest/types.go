@@ -24,6 +24,8 @@ type (
 	TableType = engine.TableType
 	// Policy is an engine.Policy.
 	Policy = engine.Policy
+	// Deletes is an engine.Deletes.
+	Deletes = engine.Deletes
 	// AckLevel is an engine.AckLevel.
 	AckLevel = engine.AckLevel
 	// Limits are engine.Limits.

@@ -196,6 +196,9 @@ func withDefaults(o engine.TableOptions, name string) (engine.TableOptions, erro
 	if o.Unresolved == "" {
 		o.Unresolved = engine.Keep
 	}
+	if o.Deletes == "" {
+		o.Deletes = engine.HiddenDeletes
+	}
 	if o.Handler == "" {
 		o.Handler = name
 	}
