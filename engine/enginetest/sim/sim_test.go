@@ -97,6 +97,7 @@ func reached() map[string]int {
 		string(engine.EventConflict): 20_000, sim.CountMergerRun: 2_000, sim.CountMergerChange: 50, string(engine.EventTrap): 1_000,
 		string(engine.EventHandlerDisabled): 20, sim.CountRollBack: 200, string(engine.EventOptionsDiffer): 100,
 		sim.CountAcked + " at one": 5_000, sim.CountAcked + " at quorum": 5_000, sim.CountAcked + " at all": 5_000, sim.CountNotAcked: 1_000,
+		sim.CountReaped: 2_000, sim.CountBoth: 4_000,
 		sim.CountMatch: 2_000, sim.CountWatch: 1_000, sim.CountChange: 5_000,
 	}
 }
