@@ -129,6 +129,8 @@ func TestHiddenDeletesLoseToAChange(t *testing.T) {
 		everywhere(t, c, "k", "w")
 		require.Empty(t, journal(t, c.Node("b")))
 		require.Len(t, get(t, c.Node("a"), "k").Siblings, 1)
+		remove(t, c.Node("a"), "k")
+		require.Zero(t, engine.NumLone(c.Node("a").Engine), "nothing is left from the first moment")
 	})
 }
 
