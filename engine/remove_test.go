@@ -11,8 +11,8 @@ import (
 	"github.com/kvnode/kvnode/engine/enginetest"
 )
 
-// remove removes a module.
-func remove(t *testing.T, n *enginetest.Node, plugin string) {
+// removeModule removes a module.
+func removeModule(t *testing.T, n *enginetest.Node, plugin string) {
 	t.Helper()
 	require.NoError(t, n.RemovePlugin(t.Context(), plugin))
 }
@@ -23,7 +23,7 @@ func TestARemovedModuleIsGoneEverywhereWithItsBytes(t *testing.T) {
 		install(t, c.Node("a"), "old", "latest")
 		require.Contains(t, engine.CatalogueKey(c.Node("b").Engine, "p/old/"), "p/old/")
 		sha := install(t, c.Node("a"), "old", "latest").SHA256
-		remove(t, c.Node("b"), "old")
+		removeModule(t, c.Node("b"), "old")
 		c.StartAll("c")
 		for _, name := range c.Names() {
 			require.Empty(t, engine.CatalogueKey(c.Node(name).Engine, "p/old/"), name)
@@ -56,7 +56,7 @@ func TestAModuleInUseIsNotRemoved(t *testing.T) {
 		_, err = c.Node("a").Disable(t.Context(), "carts")
 		require.NoError(t, err)
 		inUse("next")
-		remove(t, c.Node("b"), "carts")
+		removeModule(t, c.Node("b"), "carts")
 		_, err = c.Node("a").Rollback(t.Context(), "carts")
 		require.ErrorIs(t, err, engine.ErrNoEarlier, "there is no way back to what is gone")
 	})
@@ -66,7 +66,7 @@ func TestBytesThatAnotherNameHasTooStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "union", "a")
 		install(t, c.Node("a"), "twin", "union")
-		remove(t, c.Node("a"), "twin")
+		removeModule(t, c.Node("a"), "twin")
 		fork(t, c.Node("a"), "k", "1", "2")
 		everywhere(t, c, "k", "1,2")
 		n := c.Restart("a")
@@ -82,7 +82,7 @@ func TestANameWithSeveralModulesIsNotRemovedAsAWhole(t *testing.T) {
 		install(t, c.Node("a"), "old", "union")
 		install(t, c.Node("a"), "old", "latest")
 		require.ErrorContains(t, c.Node("a").RemovePlugin(t.Context(), "old"), "NAME@NUMBER")
-		remove(t, c.Node("a"), "old@1")
+		removeModule(t, c.Node("a"), "old@1")
 		require.Equal(t, 3, install(t, c.Node("a"), "old", "keep").Number, "numbers are not given again")
 		all, err := c.Node("a").Plugin(t.Context(), "old")
 		require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestAModuleThatIsActivatedOnTheOtherSideOfASplitComesBackByInstallingIt(t *
 		install(t, c.Node("a"), "h", "union")
 		fork(t, c.Node("a"), "k", "1", "2")
 		isolate(c)
-		remove(t, c.Node("a"), "h")
+		removeModule(t, c.Node("a"), "h")
 		activate(t, c.Node("b"), "h")
 		c.Converge()
 		c.Pass(5 * time.Second)

@@ -151,7 +151,7 @@ func recordedVersions(versions []Version) []replica.Version {
 }
 
 func recordedVersion(v Version) replica.Version {
-	return replica.Version{Dot: clock.Dot{Actor: v.Actor}, Stamp: v.Stamp, Value: v.Value}
+	return replica.Version{Dot: clock.Dot{Actor: v.Actor}, Stamp: v.Stamp, Value: v.Value, Deleted: v.Deleted}
 }
 
 func recordedBase(base *Version) *replica.Version {

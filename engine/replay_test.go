@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/engine/enginetest"
 )
 
 func TestReplaySaysWhatAnotherModuleWouldChange(t *testing.T) {
@@ -96,5 +97,27 @@ func TestReplayNeedsConflictsAndAModule(t *testing.T) {
 			_, err := c.Node("a").Replay(t.Context(), q)
 			require.ErrorIs(t, err, want)
 		}
+	})
+}
+
+func TestReplayShowsTheModuleWhatWasDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := enginetest.NewCluster(t, 1)
+		c.StartAll("a")
+		_, err := c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{Deletes: engine.VisibleDeletes})
+		require.NoError(t, err)
+		install(t, c.Node("a"), "carts", "latest")
+		put(t, c.Node("a"), "carts", "k", "1")
+		seen := get(t, c.Node("a"), "k").Context
+		_, err = c.Node("a").Put(t.Context(), "carts", []engine.KV{{Key: "k", Value: []byte("2")}}, engine.WithContext(seen))
+		require.NoError(t, err)
+		_, err = c.Node("a").Delete(t.Context(), "carts", []string{"k"}, engine.WithContext(seen))
+		require.NoError(t, err)
+		c.Pass(5 * time.Second)
+		next := install(t, c.Node("a"), "next", "remove")
+		r, err := c.Node("a").Replay(t.Context(), engine.ReplayQuery{Table: "carts", Plugin: next.SHA256})
+		require.NoError(t, err)
+		require.Len(t, r, 1)
+		require.Equal(t, string(engine.VerdictDelete), r[0].After.Verdict, "a delete among the versions wins")
 	})
 }
