@@ -51,49 +51,51 @@ func (f *Frame) Encode(buf []byte, addr uint32) {
 	if size > uint64(len(buf)) || uint64(addr)+size > 1<<32 {
 		panic("abi: frame does not fit its buffer")
 	}
-	clear(buf[:HeaderBytes])
+	header := (*[HeaderBytes]byte)(buf)
+	*header = [HeaderBytes]byte{}
+	binary.LittleEndian.PutUint32(header[OffSize:], uint32(size))
+	binary.LittleEndian.PutUint32(header[OffVersions:], uint32(len(f.Versions)))
+	binary.LittleEndian.PutUint64(header[OffNow:], f.Now)
+	binary.LittleEndian.PutUint64(header[OffSeed:], f.Seed)
 	w := writer{buf: buf[:size], addr: addr, at: HeaderBytes + VersionBytes*f.records()}
-	w.u32(OffSize, uint32(size))
-	w.u32(OffVersions, uint32(len(f.Versions)))
-	w.bytes(OffKey, f.Key)
-	w.u64(OffNow, f.Now)
-	w.u64(OffSeed, f.Seed)
+	w.blob(header[OffKey:], f.Key)
 	for i := range f.Versions {
 		w.version(HeaderBytes+VersionBytes*i, &f.Versions[i])
 	}
 	if f.Base != nil {
-		w.u32(OffFlags, FlagBase)
+		binary.LittleEndian.PutUint32(header[OffFlags:], FlagBase)
 		w.version(HeaderBytes+VersionBytes*len(f.Versions), f.Base)
 	}
 }
 
-// writer fills the fixed part of a frame by offset and appends the blobs that it points to at at.
+// writer appends the blobs of a frame at at.
 type writer struct {
 	buf  []byte
 	addr uint32
 	at   int
 }
 
-func (w *writer) u32(off int, v uint32) { binary.LittleEndian.PutUint32(w.buf[off:], v) }
-func (w *writer) u64(off int, v uint64) { binary.LittleEndian.PutUint64(w.buf[off:], v) }
-
-// bytes appends b, pads it, and writes its pointer and length at off.
-func (w *writer) bytes(off int, b []byte) {
-	w.u32(off, w.addr+uint32(w.at))
-	w.u32(off+4, uint32(len(b)))
+// blob appends b, pads it, and writes its pointer and length at the start of field.
+func (w *writer) blob(field, b []byte) {
+	binary.LittleEndian.PutUint64(field, uint64(w.addr+uint32(w.at))|uint64(len(b))<<32)
 	end := w.at + copy(w.buf[w.at:], b)
 	w.at = int(align(uint64(end)))
-	clear(w.buf[end:w.at])
+	if end < w.at {
+		clear(w.buf[end:w.at])
+	}
 }
 
+// version fills the record at off.
 func (w *writer) version(off int, v *Sibling) {
-	w.u64(off+OffVersionTime, v.Time)
-	w.u64(off+OffVersionOrigin, v.Origin)
-	w.bytes(off+OffVersionValue, v.Value)
-	w.u64(off+OffVersionFlags, 0)
+	record := (*[VersionBytes]byte)(w.buf[off:])
+	binary.LittleEndian.PutUint64(record[OffVersionTime:], v.Time)
+	binary.LittleEndian.PutUint64(record[OffVersionOrigin:], v.Origin)
+	w.blob(record[OffVersionValue:], v.Value)
+	flags := uint64(0)
 	if v.Deleted {
-		w.u32(off+OffVersionFlags, FlagDelete)
+		flags = FlagDelete
 	}
+	binary.LittleEndian.PutUint64(record[OffVersionFlags:], flags)
 }
 
 // Decode reads the frame at the start of buf, which begins at the guest address addr. The result aliases buf. It

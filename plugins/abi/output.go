@@ -15,30 +15,25 @@ type Output struct {
 // frame at address frame, versions is how many versions that frame had. Only the fields that the status uses are
 // looked at. It returns ErrStatus, ErrPointer or ErrIndex for an answer that violates the contract.
 func DecodeOutput(memory []byte, frame uint32, status int32, versions int) (Output, error) {
-	o := Output{Status: Status(status)}
-	if status < 0 {
-		o.Status = StatusError
-	}
 	if uint64(frame)+HeaderBytes > uint64(len(memory)) {
 		return Output{}, explain(ErrPointer, "frame at", uint64(frame))
 	}
 	header := memory[frame : frame+HeaderBytes]
-	var err error
-	switch o.Status {
-	case StatusKeep, StatusDelete:
-	case StatusSet:
-		o.Value, err = slice(memory, header[OffOut:])
+	switch s := max(Status(status), StatusError); s {
 	case StatusError:
-		o.Value, err = slice(memory, header[OffReply:])
+		text, err := slice(memory, header[OffReply:])
+		return Output{Status: s, Value: text}, err
+	case StatusKeep, StatusDelete:
+		return Output{Status: s}, nil
+	case StatusSet:
+		value, err := slice(memory, header[OffOut:])
+		return Output{Status: s, Value: value}, err
 	case StatusPick:
-		o.Index, err = index(header, versions)
+		i, err := index(header, versions)
+		return Output{Status: s, Index: i}, err
 	default:
-		err = explain(ErrStatus, "status", uint64(status))
+		return Output{}, explain(ErrStatus, "status", uint64(status))
 	}
-	if err != nil {
-		return Output{}, err
-	}
-	return o, nil
 }
 
 // index reads the picked version.
