@@ -1,6 +1,7 @@
 package plugins_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,6 +31,23 @@ func BenchmarkResolve(b *testing.B) {
 			for b.Loop() {
 				_, err := m.Resolve(b.Context(), in)
 				require.NoError(b, err)
+			}
+		})
+	}
+}
+
+// BenchmarkPick is the smallest call: one of two values of 64 bytes.
+func BenchmarkPick(b *testing.B) {
+	in := conflict("cart:42", strings.Repeat("a", 64), strings.Repeat("b", 64))
+	for _, reset := range []plugins.Reset{plugins.ResetNone, plugins.ResetStrict} {
+		b.Run(string(reset), func(b *testing.B) {
+			m := load(b, examples.Newest(), plugins.Limits{Reset: reset})
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := m.Resolve(b.Context(), in)
+				if err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

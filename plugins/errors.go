@@ -42,6 +42,8 @@ var (
 	ErrHost = errors.New("plugin host")
 	// ErrClosed is the ErrHost of a Module or Host that was closed.
 	ErrClosed = fmt.Errorf("%w: closed", ErrHost)
+	// ErrImpure is what a module with ResetNone is found to be whose verdict, or whose fuel, depends on earlier calls.
+	ErrImpure = errors.New("handler depends on earlier calls: install it without reset=none")
 	// ErrInput refuses fewer than two versions, or versions that do not ascend by (Time, Origin).
 	ErrInput = errors.New("bad conflict: it needs two or more versions, ascending by time and origin, none twice")
 )

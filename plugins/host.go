@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"sync"
@@ -37,6 +38,9 @@ type Config struct {
 	Workers int
 	// Now is the clock of the log's rate limit; default time.Now. Handlers see no clock.
 	Now func() time.Time
+	// Random draws a number below n, to choose which calls of modules with ResetNone are repeated; it must be safe for
+	// concurrent use. Default math/rand/v2.Uint64N.
+	Random func(n uint64) uint64
 	// Interpret runs modules without compiling them, some 50 times slower, for comparing the two. An interpreter runs out
 	// of stack earlier; all else is the same.
 	Interpret bool
@@ -46,10 +50,12 @@ type Config struct {
 type Host struct {
 	config Config
 
-	// mu guards modules and closed.
+	// mu guards all below.
 	mu      sync.Mutex
 	modules map[*Module]struct{}
 	closed  bool
+	// impure are the modules, by SHA-256, that are reset strictly whatever their limits say.
+	impure map[string]*ImpureError
 }
 
 // Info is what is known about a module.
@@ -79,12 +85,15 @@ func NewHost(c Config) (*Host, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Random == nil {
+		c.Random = rand.Uint64N
+	}
 	if c.CacheDir != "" {
 		if err := prepareCacheDir(c.CacheDir); err != nil {
 			return nil, err
 		}
 	}
-	return &Host{config: c, modules: make(map[*Module]struct{})}, nil
+	return &Host{config: c, modules: make(map[*Module]struct{}), impure: make(map[string]*ImpureError)}, nil
 }
 
 // prepareCacheDir creates the directory, and refuses one that others could put code into.
@@ -167,7 +176,23 @@ func (h *Host) adopt(m *Module) error {
 		defer h.mu.Unlock()
 		delete(h.modules, m)
 	}
+	if m.limits.Reset == ResetNone {
+		h.reuseLocked(m)
+	}
 	return nil
+}
+
+// reuseLocked lets m's instances be used again as calls leave them, unless it is known to depend on that.
+func (h *Host) reuseLocked(m *Module) {
+	if d, ok := h.impure[m.info.SHA256]; ok {
+		m.doubt.Store(d)
+		return
+	}
+	m.reused = &reused{pool: newPool(h.config.Workers), random: h.config.Random, distrust: func(d *ImpureError) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.impure[m.info.SHA256] = d
+	}}
 }
 
 // build compiles m and makes its first instance.

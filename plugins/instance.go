@@ -37,6 +37,8 @@ type instance struct {
 	random  uint64
 	// broken says that a call of an export trapped: the instance is not used again.
 	broken bool
+	// calls counts those of an instance that is not restored, sample is the next one to be repeated.
+	calls, sample uint64
 
 	// pristine is what the state besides the memory was after initialisation.
 	pristine struct {
@@ -65,7 +67,7 @@ func instanceOf(ctx context.Context) *instance {
 // newInstance instantiates and initialises. A *Trap says that the module itself failed; ErrABIVersion and ErrInitialise
 // say that it answered wrongly; everything else is ErrHost.
 func (m *Module) newInstance() (*instance, error) {
-	i := &instance{memory: reserve(m.limits.MemoryBytes / pageBytes * pageBytes), budget: m.limits.InitFuel}
+	i := &instance{sample: firstSample, memory: reserve(m.limits.MemoryBytes / pageBytes * pageBytes), budget: m.limits.InitFuel}
 	if i.memory.reserved == nil {
 		return nil, fmt.Errorf("%w: no memory for an instance", ErrHost)
 	}
@@ -152,9 +154,14 @@ func (i *instance) restore(image *image) error {
 	for n := range i.pristine.globals {
 		i.pristine.globals[n].global.Set(i.pristine.globals[n].value)
 	}
+	i.forget()
+	return image.restore(i.memory)
+}
+
+// forget puts back what the host itself keeps for a call.
+func (i *instance) forget() {
 	i.random = i.pristine.random
 	i.console.reset()
-	return image.restore(i.memory)
 }
 
 // holds says whether the n bytes at addr are an aligned buffer within memory.
@@ -171,33 +178,35 @@ func (i *instance) used() uint64 {
 	return min(i.budget, i.budget-uint64(max(left, 0)))
 }
 
-// resolve runs the handler on one frame. The verdict's value is a copy.
-func (i *instance) resolve(f *abi.Frame, limits *Limits) (Verdict, error) {
+// resolve runs the handler on one frame of a size, and fills v. Its value is a copy. After an error v means nothing.
+func (i *instance) resolve(f *abi.Frame, size uint64, limits *Limits, v *Verdict) error {
 	i.budget = limits.Fuel
 	i.fuel.Set(limits.Fuel)
-	addr, err := i.place(f)
+	addr, err := i.place(size)
 	if err != nil {
-		return Verdict{}, err
+		return err
 	}
 	if addr == 0 {
-		return Verdict{Kind: Failed, Fuel: i.used(), Message: fmt.Sprintf("the handler has no room for a frame of %d bytes", f.Size())}, nil
+		*v = Verdict{Kind: Failed, Fuel: i.used(), Message: fmt.Sprintf("the handler has no room for a frame of %d bytes", size)}
+		return nil
 	}
 	f.Encode(i.bytes()[addr:], addr)
 	status, err := i.call(i.handle, addr)
 	if err != nil {
-		return Verdict{}, err
+		return err
 	}
 	out, err := abi.DecodeOutput(i.bytes(), addr, int32(status), len(f.Versions))
 	if err != nil {
-		return Verdict{}, &Trap{Reason: "malformed verdict: " + err.Error(), Fuel: i.used()}
+		return &Trap{Reason: "malformed verdict: " + err.Error(), Fuel: i.used()}
 	}
-	return verdictOf(out, f, i.used(), limits), nil
+	v.decide(&out, f, limits)
+	v.Fuel = i.used()
+	return nil
 }
 
-// place returns the address for the frame, or 0 when the handler refuses one of that size. A trap in kv_alloc refuses,
-// too: runtimes that manage memory themselves know no other way.
-func (i *instance) place(f *abi.Frame) (uint32, error) {
-	size := f.Size()
+// place returns the address for a frame of a size, or 0 when the handler refuses one. A trap in kv_alloc refuses, too:
+// runtimes that manage memory themselves know no other way.
+func (i *instance) place(size uint64) (uint32, error) {
 	if size <= abi.InitialFrameBytes {
 		return i.frame, nil
 	}
@@ -248,8 +257,17 @@ func reasonOf(err error) string {
 
 // nextRandom steps the fixed stream that random_get reads.
 func (i *instance) nextRandom() uint64 {
-	i.random += 0x9e3779b97f4a7c15
-	z := i.random
+	z := splitMix(i.random)
+	i.random += splitMixStep
+	return z
+}
+
+// splitMixStep is what the state of SplitMix64 grows by.
+const splitMixStep = 0x9e3779b97f4a7c15
+
+// splitMix is the number that SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) makes of a state.
+func splitMix(state uint64) uint64 {
+	z := state + splitMixStep
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
@@ -264,27 +282,25 @@ func (i *instance) close(ctx context.Context) error {
 	return i.module.Close(ctx)
 }
 
-// verdictOf is the verdict that a decoded output means.
-func verdictOf(out abi.Output, f *abi.Frame, fuel uint64, limits *Limits) Verdict {
-	v := Verdict{Fuel: fuel}
+// decide makes v the verdict, without its fuel, that a decoded output means.
+func (v *Verdict) decide(out *abi.Output, f *abi.Frame, limits *Limits) {
 	switch out.Status {
 	case abi.StatusKeep:
-		v.Kind = Keep
+		*v = Verdict{Kind: Keep}
 	case abi.StatusDelete:
-		v.Kind = Delete
+		*v = Verdict{Kind: Delete}
 	case abi.StatusPick:
-		v.Kind, v.Index, v.Value = Pick, out.Index, f.Versions[out.Index].Value
+		*v = Verdict{Kind: Pick, Index: out.Index, Value: f.Versions[out.Index].Value}
 	case abi.StatusError:
-		v.Kind, v.Message = Failed, message(out.Value)
+		*v = Verdict{Kind: Failed, Message: message(out.Value)}
 	case abi.StatusSet:
 		if uint64(len(out.Value)) > limits.OutputBytes {
-			v.Kind = Failed
+			*v = Verdict{Kind: Failed}
 			v.Message = fmt.Sprintf("the handler's value has %d bytes, at most %d are allowed", len(out.Value), limits.OutputBytes)
-			break
+			return
 		}
-		v.Kind, v.Value = Set, append([]byte{}, out.Value...)
+		*v = Verdict{Kind: Set, Value: append([]byte{}, out.Value...)}
 	}
-	return v
 }
 
 // maxMessageBytes is how much of a handler's own error is kept.

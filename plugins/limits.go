@@ -27,6 +27,8 @@ type Limits struct {
 	// StackBytes is what the frames of nested calls may take together; default 4 MiB. The rewriter weighs frames, so
 	// that calls nest equally deep everywhere; a compiled frame may take up to four times its weight.
 	StackBytes uint32
+	// Reset says what a call may find of the calls before it; default ResetStrict: nothing.
+	Reset Reset
 }
 
 // DefaultLimits returns the limits that hold where nothing else is said.
@@ -41,6 +43,7 @@ func DefaultLimits() Limits {
 		Versions:     256,
 		TableEntries: 64 << 10,
 		StackBytes:   4 << 20,
+		Reset:        ResetStrict,
 	}
 }
 
@@ -70,6 +73,8 @@ func (l Limits) Validate() error {
 		return fmt.Errorf("%w: TableEntries is %d, want at most %d", ErrConfig, l.TableEntries, maxTable)
 	case l.StackBytes > maxStackBytes:
 		return fmt.Errorf("%w: StackBytes is %d, want at most 8 MiB", ErrConfig, l.StackBytes)
+	case l.Reset != ResetStrict && l.Reset != ResetNone:
+		return fmt.Errorf("%w: Reset is %.20q, want %q or %q", ErrConfig, l.Reset, ResetStrict, ResetNone)
 	case l.Versions < 2:
 		return fmt.Errorf("%w: Versions is %d, want at least 2", ErrConfig, l.Versions)
 	}
@@ -88,6 +93,7 @@ func (l Limits) withDefaults() Limits {
 	orElse(&l.Versions, d.Versions)
 	orElse(&l.TableEntries, d.TableEntries)
 	orElse(&l.StackBytes, d.StackBytes)
+	orElse(&l.Reset, d.Reset)
 	return l
 }
 

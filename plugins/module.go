@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/kvnode/kvnode/plugins/abi"
 )
 
 // Module is a compiled handler with its pool of instances. It is safe for concurrent use.
@@ -17,6 +20,9 @@ type Module struct {
 	throttle *throttle
 	// singleUse says that a call may change what cannot be restored, so that each needs a new instance.
 	singleUse bool
+	// reused is nil with ResetStrict, and for a module of which the host knows better.
+	reused *reused
+	doubt  atomic.Pointer[ImpureError]
 
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
@@ -44,17 +50,33 @@ func (m *Module) Resolve(ctx context.Context, in Input) (Verdict, error) {
 	if err := in.validate(); err != nil {
 		return Verdict{}, err
 	}
-	frame := in.frame()
-	if reason := m.limits.refuse(&frame); reason != "" {
+	var frame abi.Frame
+	in.fill(&frame)
+	size := frame.Size()
+	if reason := m.limits.refuse(&frame, size); reason != "" {
 		return Verdict{Kind: Failed, Message: reason}, nil
 	}
-	i, err := m.take(ctx)
-	if err != nil {
-		return Verdict{}, err
-	}
-	v, err := i.resolve(&frame, &m.limits)
-	m.giveBack(i, err)
+	var v Verdict
+	err := m.resolve(ctx, &frame, size, &v)
 	return v, err
+}
+
+func (m *Module) resolve(ctx context.Context, f *abi.Frame, size uint64, v *Verdict) error {
+	if m.reuses(size) {
+		return m.resolveReused(ctx, f, size, v)
+	}
+	return m.resolvePristine(ctx, f, size, v)
+}
+
+// resolvePristine runs the handler in the state after initialisation.
+func (m *Module) resolvePristine(ctx context.Context, f *abi.Frame, size uint64, v *Verdict) error {
+	i, err := m.take(ctx, m.pool)
+	if err != nil {
+		return err
+	}
+	err = i.resolve(f, size, &m.limits, v)
+	m.giveBack(i, err)
+	return err
 }
 
 // first makes the first instance, whose state after initialisation is what every call begins with.
@@ -77,14 +99,14 @@ func (m *Module) first() error {
 	return nil
 }
 
-// take returns a pristine instance.
-func (m *Module) take(ctx context.Context) (*instance, error) {
-	i, err := m.pool.acquire(ctx)
+// take returns an instance of a pool; a new one is pristine.
+func (m *Module) take(ctx context.Context, p *pool) (*instance, error) {
+	i, err := p.acquire(ctx)
 	if err != nil || i != nil {
 		return i, err
 	}
 	if i, err = m.spawn(); err != nil {
-		m.pool.release(nil)
+		p.release(nil)
 		return nil, err
 	}
 	return i, nil
@@ -113,10 +135,15 @@ func (m *Module) giveBack(i *instance, callErr error) {
 		}
 		m.throttle.logger.Warn("instance not restored", "error", err)
 	}
+	m.discard(i, m.pool)
+}
+
+// discard closes an instance and ends its use.
+func (m *Module) discard(i *instance, p *pool) {
 	if err := i.close(i.ctx); err != nil {
 		m.throttle.logger.Warn("instance not closed", "error", err)
 	}
-	m.pool.release(nil)
+	p.release(nil)
 }
 
 // Close waits for the calls that run, and frees the module. Calls that wait for an instance, and later ones, return
@@ -131,7 +158,11 @@ func (m *Module) Close(ctx context.Context) error {
 
 // close frees what there is of a module that may be half made.
 func (m *Module) close(ctx context.Context) error {
-	errs := []error{m.pool.close(ctx), m.closeRuntime(ctx)}
+	var errs []error
+	if m.reused != nil {
+		errs = append(errs, m.reused.pool.close(ctx))
+	}
+	errs = append(errs, m.pool.close(ctx), m.closeRuntime(ctx))
 	if m.image != nil {
 		errs = append(errs, m.image.close())
 	}

@@ -4,58 +4,85 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
 // pool keeps the idle instances of one module, last in first out, and bounds how many are at work.
 type pool struct {
-	// slots has one entry for each instance at work.
-	slots  chan struct{}
-	closed chan struct{}
+	size int
 
-	// mu guards idle.
+	// mu guards all below.
 	mu   sync.Mutex
 	idle []*instance
+	busy int // slots taken, at most size
+	// turns are of those who wait for a slot, first come first served: each is sent true with a slot, or false when the
+	// pool has closed.
+	turns  []chan bool
+	closed bool
+	// drained is closed when the pool has closed and no slot is taken.
+	drained chan struct{}
 }
 
 func newPool(size int) *pool {
-	return &pool{slots: make(chan struct{}, size), closed: make(chan struct{})}
+	return &pool{size: size, drained: make(chan struct{})}
 }
 
 // acquire waits for leave to run, and returns an idle instance, or nil when the caller has to make one. It returns
 // ErrClosed, or ctx's error wrapped in ErrHost.
 func (p *pool) acquire(ctx context.Context) (*instance, error) {
-	select {
-	case p.slots <- struct{}{}:
-	default:
-		if err := p.wait(ctx); err != nil {
-			return nil, err
-		}
-	}
-	select {
-	case <-p.closed:
-		<-p.slots
+	p.mu.Lock()
+	switch {
+	case p.closed:
+		p.mu.Unlock()
 		return nil, ErrClosed
-	default:
-		return p.pop(), nil
+	case p.busy < p.size:
+		p.busy++
+		i := p.popLocked()
+		p.mu.Unlock()
+		return i, nil
 	}
+	turn := make(chan bool, 1)
+	p.turns = append(p.turns, turn)
+	p.mu.Unlock()
+	return p.wait(ctx, turn)
 }
 
 // wait is the slow path of acquire.
-func (p *pool) wait(ctx context.Context) error {
+func (p *pool) wait(ctx context.Context, turn chan bool) (*instance, error) {
 	select {
-	case p.slots <- struct{}{}:
-		return nil
-	case <-p.closed:
-		return ErrClosed
+	case granted := <-turn:
+		if !granted {
+			return nil, ErrClosed
+		}
+		return p.pop(), nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: wait for an instance: %w", ErrHost, ctx.Err())
+		if !p.withdraw(turn) && <-turn {
+			p.release(nil)
+		}
+		return nil, fmt.Errorf("%w: wait for an instance: %w", ErrHost, ctx.Err())
 	}
+}
+
+// withdraw stops waiting. It returns false when the turn has come already.
+func (p *pool) withdraw(turn chan bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.Index(p.turns, turn)
+	if at < 0 {
+		return false
+	}
+	p.turns = slices.Delete(p.turns, at, at+1)
+	return true
 }
 
 func (p *pool) pop() *instance {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.popLocked()
+}
+
+func (p *pool) popLocked() *instance {
 	last := len(p.idle) - 1
 	if last < 0 {
 		return nil
@@ -68,10 +95,20 @@ func (p *pool) pop() *instance {
 
 // release ends what acquire began. i goes back to the pool; nil means that there is nothing to keep.
 func (p *pool) release(i *instance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if i != nil {
-		p.put(i)
+		p.idle = append(p.idle, i)
 	}
-	<-p.slots
+	if len(p.turns) > 0 {
+		p.turns[0] <- true
+		p.turns = slices.Delete(p.turns, 0, 1)
+		return
+	}
+	p.busy--
+	if p.closed && p.busy == 0 {
+		close(p.drained)
+	}
 }
 
 func (p *pool) put(i *instance) {
@@ -82,13 +119,25 @@ func (p *pool) put(i *instance) {
 
 // close waits for the calls that run, refuses others, and closes every instance. It is called once.
 func (p *pool) close(ctx context.Context) error {
-	close(p.closed)
-	for range cap(p.slots) {
-		p.slots <- struct{}{}
-	}
+	p.shut()
+	<-p.drained
 	var errs []error
 	for i := p.pop(); i != nil; i = p.pop() {
 		errs = append(errs, i.close(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// shut refuses everybody who waits or comes.
+func (p *pool) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, turn := range p.turns {
+		turn <- false
+	}
+	p.turns = nil
+	if p.busy == 0 {
+		close(p.drained)
+	}
 }

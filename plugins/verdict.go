@@ -1,7 +1,6 @@
 package plugins
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/zeebo/xxh3"
@@ -97,12 +96,10 @@ func (in *Input) validate() error {
 	return nil
 }
 
-// frame is the input as the handler gets it.
-func (in *Input) frame() abi.Frame {
-	return abi.Frame{
-		Key: in.Key, Versions: in.Versions, Base: in.Base,
-		Now: in.Versions[len(in.Versions)-1].Time, Seed: in.seed(),
-	}
+// fill makes f the input as the handler gets it.
+func (in *Input) fill(f *abi.Frame) {
+	f.Key, f.Versions, f.Base = in.Key, in.Versions, in.Base
+	f.Now, f.Seed = in.Versions[len(in.Versions)-1].Time, in.seed()
 }
 
 // seed hashes everything that the handler sees, so that it is the same wherever the conflict is.
@@ -117,23 +114,21 @@ func (in *Input) seed() uint64 {
 	return seed
 }
 
-// mix adds a version to a seed.
+// mix adds a version to a seed: its stamp by steps of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), then its value.
 func mix(seed uint64, v *Version) uint64 {
-	var stamp [17]byte
-	binary.LittleEndian.PutUint64(stamp[0:], v.Time)
-	binary.LittleEndian.PutUint64(stamp[8:], v.Origin)
+	seed = splitMix(splitMix(seed^v.Time) ^ v.Origin)
 	if v.Deleted {
-		stamp[16] = abi.FlagDelete
+		seed = splitMix(seed ^ abi.FlagDelete)
 	}
-	return xxh3.HashSeed(v.Value, xxh3.HashSeed(stamp[:], seed))
+	return xxh3.HashSeed(v.Value, seed)
 }
 
-// refuse says why a frame is over the limits, or nothing.
-func (l *Limits) refuse(f *abi.Frame) string {
+// refuse says why a frame of a size is over the limits, or nothing.
+func (l *Limits) refuse(f *abi.Frame, size uint64) string {
 	if len(f.Versions) > l.Versions {
 		return fmt.Sprintf("%d versions, at most %d are allowed", len(f.Versions), l.Versions)
 	}
-	if size := f.Size(); size > l.FrameBytes {
+	if size > l.FrameBytes {
 		return fmt.Sprintf("a frame of %d bytes, at most %d are allowed", size, l.FrameBytes)
 	}
 	return ""
