@@ -30,6 +30,8 @@ type (
 	Handler = engine.Handler
 	// Limits bound a handler.
 	Limits = engine.Limits
+	// Reset says what a handler's call may find of the calls before it.
+	Reset = engine.Reset
 	// PluginInfo describes one installed module.
 	PluginInfo = engine.PluginInfo
 	// Conflict is one entry of the journal.
@@ -68,6 +70,12 @@ const (
 const (
 	HiddenDeletes  = engine.HiddenDeletes
 	VisibleDeletes = engine.VisibleDeletes
+)
+
+// What a handler's call may find of the calls before it.
+const (
+	ResetStrict = engine.ResetStrict
+	ResetNone   = engine.ResetNone
 )
 
 // The events that say what became of a conflict.

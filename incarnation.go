@@ -310,7 +310,8 @@ func (n *Node) event(e engine.Event) {
 	case engine.EventTrap, engine.EventRestart, engine.EventOptionsDiffer, engine.EventHandlerDisabled, engine.EventMended, engine.EventDisputed,
 		engine.EventBehind:
 		level = slog.LevelWarn
-	case engine.EventAlarm, engine.EventNameTaken, engine.EventError, engine.EventCorrupt, engine.EventDiverged, engine.EventUnmended:
+	case engine.EventAlarm, engine.EventNameTaken, engine.EventError, engine.EventCorrupt, engine.EventDiverged, engine.EventUnmended,
+		engine.EventImpure:
 		level = slog.LevelError
 	case engine.EventMemberUp, engine.EventMemberDown, engine.EventReady, engine.EventTableDropped, engine.EventHandlerActive, engine.EventHandlerStopped,
 		engine.EventForgotten, engine.EventClosed, engine.EventRetired, engine.EventRestored:

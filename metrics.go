@@ -49,7 +49,7 @@ func families() map[string]family {
 	define(gauge, "kvnode_members", "Members of the cluster, this one included: all that are known, and those that are connected.", "state")
 	define(counter, "kvnode_restarts_total", "Restarts of the node within its process.")
 	define(counter, "kvnode_traps_total", "Traps of handlers at this node.")
-	define(counter, "kvnode_alarms_total", "Alarms of the self-audit.")
+	define(counter, "kvnode_alarms_total", "Alarms: of the self-audit, and handlers that depend on earlier calls.")
 	define(counter, "kvnode_handler_runs_total", "Runs of handlers at this node, by what came of them.", "outcome")
 	define(counter, "kvnode_handler_fuel_total", "Fuel that handlers used at this node.")
 	define(counter, "kvnode_handler_seconds_total", "Time that runs of handlers took at this node.")
@@ -112,7 +112,7 @@ func (m *metrics) count(e engine.Event) {
 	switch e.Kind { //nolint:exhaustive // the others have no metric of their own
 	case engine.EventTrap:
 		m.traps.Add(1)
-	case engine.EventAlarm, engine.EventCorrupt, engine.EventDiverged, engine.EventDisputed, engine.EventUnmended:
+	case engine.EventAlarm, engine.EventCorrupt, engine.EventDiverged, engine.EventDisputed, engine.EventUnmended, engine.EventImpure:
 		m.alarms.Add(1)
 	}
 }

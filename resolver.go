@@ -15,17 +15,24 @@ type resolver struct{ host *plugins.Host }
 // Check implements engine.Resolver.
 func (r resolver) Check(ctx context.Context, module []byte, l engine.Limits) (engine.ModuleInfo, error) {
 	info, err := r.host.Check(ctx, module, hostLimits(l))
-	if errors.Is(err, plugins.ErrModule) {
-		return engine.ModuleInfo{}, badModuleError{err}
+	switch {
+	case errors.Is(err, plugins.ErrModule):
+		return engine.ModuleInfo{}, hostError{error: err, kind: engine.ErrBadModule}
+	case errors.Is(err, plugins.ErrConfig):
+		return engine.ModuleInfo{}, hostError{error: err, kind: engine.ErrBadLimits}
 	}
 	return engine.ModuleInfo{Imports: info.Imports}, err
 }
 
-// badModuleError is an engine.ErrBadModule with the host's words.
-type badModuleError struct{ error }
+// hostError is an error of the engine with the host's words.
+type hostError struct {
+	error
+
+	kind error
+}
 
 // Unwrap makes it both errors.
-func (b badModuleError) Unwrap() []error { return []error{engine.ErrBadModule, b.error} }
+func (h hostError) Unwrap() []error { return []error{h.kind, h.error} }
 
 // Load implements engine.Resolver.
 func (r resolver) Load(ctx context.Context, module []byte, l engine.Limits) (engine.Judge, error) {
@@ -40,7 +47,7 @@ func (r resolver) Load(ctx context.Context, module []byte, l engine.Limits) (eng
 func (resolver) Rewriter() int { return plugins.Rewriter }
 
 func hostLimits(l engine.Limits) plugins.Limits {
-	return plugins.Limits{MemoryBytes: l.MemoryBytes, Fuel: l.Fuel, OutputBytes: l.OutputBytes}
+	return plugins.Limits{MemoryBytes: l.MemoryBytes, Fuel: l.Fuel, OutputBytes: l.OutputBytes, Reset: plugins.Reset(l.Reset)}
 }
 
 // judge shows one loaded module to the engine.
@@ -85,6 +92,9 @@ func verdictKind(k plugins.Kind) engine.VerdictKind {
 	}
 	return engine.VerdictKeep
 }
+
+// Doubt implements engine.Doubter.
+func (j judge) Doubt() error { return j.m.Doubt() }
 
 // Close implements engine.Judge.
 func (j judge) Close() error { return j.m.Close(context.Background()) }

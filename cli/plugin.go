@@ -37,6 +37,7 @@ func (sh *shell) pluginCommand() *cli.Command {
 					&cli.Uint64Flag{Name: "fuel", Usage: "instructions of one call (default: the host's)"},
 					&cli.Uint64Flag{Name: "output-bytes", Usage: "size of a verdict (default: the host's)"},
 					&cli.StringFlag{Name: "check", Usage: "`REPORT` of 'kvnode plugin check' to send along (default: what it has left beside the module)"},
+					&cli.StringFlag{Name: "reset", Value: "strict", Usage: "what a call finds of those before it: nothing (strict), or what they left (none, faster)"},
 				},
 				Action: sh.pluginInstall,
 			}, "kvnode plugin install carts carts.wasm", "kvnode plugin install carts carts.wasm --fuel 5000000"),
@@ -67,7 +68,7 @@ func (sh *shell) pluginInstall(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	limits := rest.Limits{MemoryBytes: c.Uint64("memory-bytes"), Fuel: c.Uint64("fuel"), OutputBytes: c.Uint64("output-bytes")}
+	limits := rest.Limits{MemoryBytes: c.Uint64("memory-bytes"), Fuel: c.Uint64("fuel"), OutputBytes: c.Uint64("output-bytes"), Reset: rest.Reset(c.String("reset"))}
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		info, err := client.InstallPlugin(ctx, args[0], module, limits, kvnode.WithCheck(check))
 		if err != nil {

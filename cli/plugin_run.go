@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -99,6 +100,7 @@ func fillPlugin(w *grid, p rest.PluginInfo) {
 	w.row("memory", orDefault(p.Limits.MemoryBytes))
 	w.row("fuel", orDefault(p.Limits.Fuel))
 	w.row("output", orDefault(p.Limits.OutputBytes))
+	w.row("reset", cmp.Or(string(p.Limits.Reset), "strict"))
 	if r := p.Runs; r != nil {
 		w.row("runs", fmt.Sprintf("%d here: %d values, %d deletes, %d keeps, %d errors, %d traps, %d failures of the node",
 			r.Runs, r.Values, r.Deletes, r.Keeps, r.Errors, r.Traps, r.Failures))

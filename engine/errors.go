@@ -19,6 +19,7 @@ var (
 	// ErrModuleTooLarge is an ErrBadModule.
 	ErrModuleTooLarge = fmt.Errorf("%w: a module has at most 16 MiB; strip it of debug information, or leave libraries out", ErrBadModule)
 	ErrBadResolution  = errors.New("bad resolution: give exactly one of a value, the number of a version, or delete")
+	ErrBadLimits      = errors.New("bad limits of a handler")
 	// ErrBadCheck is about the report that comes with a module.
 	ErrBadCheck      = errors.New("bad check report: give the one that 'kvnode plugin check' has written for this very module, at most 16 KiB of JSON")
 	ErrBadPluginName = errors.New("bad plugin name: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit")

@@ -18,6 +18,7 @@ const (
 	EventTrap            EventKind = "handler trapped"
 	EventRestart         EventKind = "node restarts"
 	EventHandlerActive   EventKind = "handler active"
+	EventImpure          EventKind = "handler depends on earlier calls: what it said is computed anew, and it is reset between calls from now on"
 	EventHandlerDisabled EventKind = "handler disabled: restart intensity exceeded"
 	EventShadowed        EventKind = "shadow compared"
 	EventHandlerStopped  EventKind = "handler disabled by hand"

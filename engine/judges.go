@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ var (
 type judges struct {
 	space    *space
 	resolver Resolver
+	report   func(...Event)
 
 	mu     sync.Mutex
 	loaded map[moduleID]*loadedModule
@@ -42,12 +44,14 @@ type loadedModule struct {
 	done  chan struct{}
 	bytes uint64 // the attempt has seen at least this version of the modules' bytes
 	told  bool   // watchers were told that it is loaded; guarded by judges.mu
-	judge Judge
-	err   error
+	// doubted says that it was reported not to be pure; guarded by judges.mu.
+	doubted bool
+	judge   Judge
+	err     error
 }
 
-func newJudges(s *space, r Resolver) *judges {
-	return &judges{space: s, resolver: r, loaded: map[moduleID]*loadedModule{}}
+func newJudges(s *space, r Resolver, report func(...Event)) *judges {
+	return &judges{space: s, resolver: r, report: report, loaded: map[moduleID]*loadedModule{}}
 }
 
 func (j *judges) rewriter() int { return j.resolver.Rewriter() }
@@ -64,6 +68,19 @@ func (j *judges) run(ctx context.Context, job Job) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
+	for {
+		trusted := doubtOf(judge) == nil
+		v, err := j.judge(ctx, judge, job)
+		doubt := doubtOf(judge)
+		if doubt == nil || !trusted {
+			return v, err
+		}
+		j.distrust(job, doubt)
+	}
+}
+
+// judge runs the job once.
+func (j *judges) judge(ctx context.Context, judge Judge, job Job) (view, error) {
 	v, err := judge.Judge(ctx, job.key, job.versions, job.given())
 	if trap, ok := asTrap(err); ok {
 		return view{}, &Trap{Reason: validText(trap.Reason), Fuel: trap.Fuel}
@@ -77,6 +94,35 @@ func (j *judges) run(ctx context.Context, job Job) (view, error) {
 		job.cache(w)
 	}
 	return w, nil
+}
+
+// doubtOf says why a judge cannot be trusted, nil when it can.
+func doubtOf(judge Judge) error {
+	if d, ok := judge.(Doubter); ok {
+		return d.Doubt()
+	}
+	return nil
+}
+
+// distrust has the views of a module computed anew that may depend on earlier calls, and reports it once.
+func (j *judges) distrust(job Job, doubt error) {
+	sha := job.handler.SHA256
+	for _, t := range j.space.sortedTables() {
+		if rec, ok := j.space.handler(t); ok && rec.SHA256 == sha {
+			t.views.clear()
+			t.hub.notify(t.conflicts()...)
+		}
+	}
+	j.mu.Lock()
+	m, ok := j.loaded[job.handler.module()]
+	first := ok && !m.doubted
+	if first {
+		m.doubted = true
+	}
+	j.mu.Unlock()
+	if first {
+		j.report(Event{Kind: EventImpure, Table: job.t.name, Key: job.key, Err: doubt, Attrs: []slog.Attr{slog.String("plugin", job.handler.Plugin)}})
+	}
 }
 
 // validText makes a text of what a handler gives as a reason: frames and records with other bytes would be refused.

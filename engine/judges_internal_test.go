@@ -20,7 +20,7 @@ func late(t *testing.T) *solo {
 	s.install("carts", "module")
 	s.activate("bills", "carts")
 	closed := s.core().judges
-	s.core().judges = newJudges(s.core().space, anyModule{})
+	s.core().judges = newJudges(s.core().space, anyModule{}, s.core().report)
 	require.NoError(t, closed.close())
 	sum := sha256.Sum256([]byte("module"))
 	require.NoError(t, LoseModule(s.d.engine, hex.EncodeToString(sum[:])))
@@ -44,7 +44,7 @@ func (mumbler) Judge(_ context.Context, key string, _ []replica.Version, _ *repl
 
 func TestReasonsThatTravelAreTexts(t *testing.T) {
 	s := newSolo(t)
-	s.core().judges = newJudges(s.core().space, mumbler{})
+	s.core().judges = newJudges(s.core().space, mumbler{}, s.core().report)
 	s.create("carts")
 	s.install("carts", "module")
 	for _, key := range []string{"trap", "fail"} {

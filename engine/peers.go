@@ -52,6 +52,12 @@ type Judge interface {
 	Close() error
 }
 
+// Doubter is a Judge that may find out that its module is no pure function of the input.
+type Doubter interface {
+	// Doubt returns why, and nil while there is no reason. Verdicts of calls that began while it was nil may be wrong; later ones are right.
+	Doubt() error
+}
+
 // VerdictKind is what a handler decided.
 type VerdictKind string
 

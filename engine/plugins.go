@@ -148,6 +148,9 @@ func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, 
 	case len(module) > MaxModuleBytes:
 		return PluginInfo{}, fmt.Errorf("%w (this one has %d bytes)", ErrModuleTooLarge, len(module))
 	}
+	if l.Reset == ResetStrict {
+		l.Reset = "" // equal limits are equal records
+	}
 	rec := e.core.newPlugin(name, module, l)
 	if rec.Check = GatherInstallOptions(opts...).Check; len(rec.Check) > 0 {
 		if _, err := ReadCheck(rec.Check, rec.SHA256); err != nil {

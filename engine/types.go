@@ -120,7 +120,20 @@ type Limits struct {
 	MemoryBytes uint64 `json:"memory_bytes,omitempty"`
 	Fuel        uint64 `json:"fuel,omitempty"`
 	OutputBytes uint64 `json:"output_bytes,omitempty"`
+	// Reset says what a call may find of the calls before it; empty means ResetStrict.
+	Reset Reset `json:"reset,omitempty"`
 }
+
+// Reset says what a handler's call may find of the calls before it.
+type Reset string
+
+const (
+	// ResetStrict shows nothing of them: the handler is put back into the state after its initialisation when a call is over.
+	ResetStrict Reset = "strict"
+	// ResetNone shows what they left, which saves microseconds, for handlers that do not depend on it. One that is found to do so raises
+	// EventImpure, and is reset at that node from then on.
+	ResetNone Reset = "none"
+)
 
 // State says how an entry's value came about.
 type State string

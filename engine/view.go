@@ -133,6 +133,13 @@ func (c *viewCache) put(key, siblings, handler string, v view) {
 	c.peak = max(c.peak, len(c.m))
 }
 
+// clear forgets all views.
+func (c *viewCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.m, c.peak = map[string]cachedView{}, 0
+}
+
 // drop forgets a key that is no conflict any more. Once most are forgotten the others go too, with the room: they are computed again when needed.
 func (c *viewCache) drop(key string) {
 	c.mu.Lock()

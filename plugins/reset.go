@@ -114,7 +114,6 @@ func (m *Module) compare(key []byte, got, want outcome) {
 	d := &ImpureError{Key: bytes.Clone(key), Reused: got.String(), Pristine: want.String()}
 	if m.doubt.CompareAndSwap(nil, d) {
 		m.reused.distrust(d)
-		m.throttle.logger.Error("handler depends on earlier calls and is reset strictly from now on", "error", d)
 	}
 }
 

@@ -26,6 +26,9 @@ func (c *Client) InstallPlugin(ctx context.Context, name string, module []byte, 
 			r.query.Set(field, strconv.FormatUint(limit, 10))
 		}
 	}
+	if l.Reset != "" {
+		r.query.Set("reset", string(l.Reset))
+	}
 	_, err = c.call(ctx, r, &info)
 	return info, err
 }

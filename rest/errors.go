@@ -62,6 +62,7 @@ func Problems() []Problem {
 		{engine.ErrBadContext, "bad_context", http.StatusBadRequest, ExitUsage},
 		{engine.ErrModuleTooLarge, "module_too_large", http.StatusRequestEntityTooLarge, ExitUsage},
 		{engine.ErrBadModule, "bad_module", http.StatusUnprocessableEntity, ExitUsage},
+		{engine.ErrBadLimits, "bad_limits", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadPluginName, "bad_plugin_name", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadResolution, "bad_resolution", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadCheck, "bad_check", http.StatusUnprocessableEntity, ExitUsage},

@@ -114,7 +114,8 @@ func limitsOf(r *http.Request) (engine.Limits, error) {
 		return engine.Limits{}, err
 	}
 	output, err := uintParam(r, "output_bytes")
-	return engine.Limits{MemoryBytes: memory, Fuel: fuel, OutputBytes: output}, err
+	reset := engine.Reset(r.URL.Query().Get("reset"))
+	return engine.Limits{MemoryBytes: memory, Fuel: fuel, OutputBytes: output, Reset: reset}, err
 }
 
 // putHandler makes a plugin judge the table's conflicts.

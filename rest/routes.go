@@ -65,7 +65,7 @@ func (s *Server) register() {
 		"/v1/plugins/{name}": {
 			http.MethodGet:    {handle: s.getPlugin},
 			http.MethodDelete: {handle: s.removePlugin},
-			http.MethodPut:    {handle: s.putPlugin, query: []string{"memory_bytes", "fuel", "output_bytes"}},
+			http.MethodPut:    {handle: s.putPlugin, query: []string{"memory_bytes", "fuel", "output_bytes", "reset"}},
 		},
 		"/v1/tables/{table}/settle":  {http.MethodPost: {handle: s.settle}},
 		"/v1/replay":                 {http.MethodPost: {handle: s.replay}},

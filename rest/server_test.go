@@ -34,7 +34,7 @@ func TestTablesPluginsConflictsAndClusterAnswerAsTheStore(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []engine.TableInfo{created}, tables)
 
-	plugin, err := client.InstallPlugin(ctx, "h", []byte("\x00asm\x01"), engine.Limits{MemoryBytes: 1 << 20, Fuel: 5, OutputBytes: 6})
+	plugin, err := client.InstallPlugin(ctx, "h", []byte("\x00asm\x01"), engine.Limits{MemoryBytes: 1 << 20, Fuel: 5, OutputBytes: 6, Reset: engine.ResetNone})
 	require.NoError(t, err)
 	record, err := client.Activate(ctx, "t", plugin.SHA256[:8])
 	require.NoError(t, err)

@@ -42,6 +42,8 @@ type (
 	ShadowReport = engine.ShadowReport
 	// Outcome is an engine.Outcome.
 	Outcome = engine.Outcome
+	// Reset is an engine.Reset.
+	Reset = engine.Reset
 	// PluginInfo is an engine.PluginInfo.
 	PluginInfo = engine.PluginInfo
 	// Conflict is an engine.Conflict.
