@@ -1,6 +1,7 @@
 ;; Says "up" when it is initialised, counts its calls in a global, and picks the newest version, with moods by the first
-;; byte of the key: "l" keeps from the 600th call on, "t" traps from the third call on, "f" takes more fuel from the second
-;; call on, "g" grows the memory by a page in each call. The others do not show the count.
+;; byte of the key: "l" keeps from the 600th call on, "h" fails from the 100th call on, "t" traps from the third call on,
+;; "f" takes more fuel from the second call on, "g" grows the memory by a page in each call. The others do not show the
+;; count.
 (module
   (import "kvnode" "log" (func $log (param i32 i32 i32)))
   (memory (export "memory") 2)
@@ -17,6 +18,7 @@
   (func (export "handle_conflict") (param $f i32) (result i32) (local $i i32)
     (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
     (if (call $mood (local.get $f) (i32.const 0x6c) (i32.const 600)) (then (return (i32.const 0))))
+    (if (call $mood (local.get $f) (i32.const 0x68) (i32.const 100)) (then (return (i32.const -1))))
     (if (call $mood (local.get $f) (i32.const 0x74) (i32.const 3)) (then unreachable))
     (if (call $mood (local.get $f) (i32.const 0x66) (i32.const 2)) (then (local.set $i (i32.const 1))))
     (if (call $mood (local.get $f) (i32.const 0x67) (i32.const 0)) (then (drop (memory.grow (i32.const 1)))))
