@@ -71,6 +71,7 @@ func (f *function) open(op byte) error {
 		arity = params
 	}
 	f.frames = append(f.frames, frame{op: op, arity: arity, dead: f.dead})
+	f.blocks++
 	if op == opIf {
 		f.charge(1)
 	}
@@ -188,6 +189,7 @@ func (f *function) branchTable() error {
 	}
 	f.charge(costPiece + int64(arity))
 	f.dead = true
+	f.labels += uint64(n) + 1
 	// A compiler may make moves for each label, of which one set is carried out.
 	return f.account(uint64(arity) * uint64(n))
 }

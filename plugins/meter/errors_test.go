@@ -2,18 +2,20 @@ package meter_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvnode/kvnode/plugins/meter"
+	"github.com/kvnode/kvnode/plugins/plugintest/wasm"
 )
 
 // withCode is a module with a memory, a table and one function () -> () of the given code.
 func withCode(code ...byte) []byte {
-	return module(
-		section(1, vec(funcType(nil, nil))), section(3, vec([]byte{0})), section(4, vec([]byte{0x70, 0, 1})),
-		section(5, vec([]byte{0, 1})), section(10, vec(body(code...))))
+	return wasm.Module(
+		wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))), wasm.Section(3, wasm.Vec([]byte{0})), wasm.Section(4, wasm.Vec([]byte{0x70, 0, 1})),
+		wasm.Section(5, wasm.Vec([]byte{0, 1})), wasm.Section(10, wasm.Vec(wasm.Body(code...))))
 }
 
 func TestFilesThatAreNoCoreModuleAreNamed(t *testing.T) {
@@ -50,28 +52,28 @@ func TestUnsupportedFeaturesAreRefusedByName(t *testing.T) {
 	}{
 		{"SIMD", withCode(0xfd, 12)},
 		{"SIMD", withCode(0x02, 0x7b, 0x0b)},
-		{"SIMD", module(section(1, vec(funcType([]byte{0x7b}, nil))))},
+		{"SIMD", wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType([]byte{0x7b}, nil))))},
 		{"threads", withCode(0xfe, 0x03, 0)},
-		{"threads", module(section(5, vec([]byte{3, 1, 2})))},
-		{"threads", module(section(6, vec([]byte{0x7f, 2, 0x41, 0, 0x0b})))},
+		{"threads", wasm.Module(wasm.Section(5, wasm.Vec([]byte{3, 1, 2})))},
+		{"threads", wasm.Module(wasm.Section(6, wasm.Vec([]byte{0x7f, 2, 0x41, 0, 0x0b})))},
 		{"exceptions", withCode(0x06, 0x40, 0x0b)},
 		{"exceptions", withCode(0x08, 0)},
 		{"exceptions", withCode(0x1f, 0x40, 0, 0x0b)},
-		{"exceptions", module(section(1, vec(funcType(nil, nil))), section(13, vec([]byte{0, 0})))},
+		{"exceptions", wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))), wasm.Section(13, wasm.Vec([]byte{0, 0})))},
 		{"tail calls", withCode(0x12, 0)},
 		{"tail calls", withCode(0x13, 0, 0)},
 		{"typed references", withCode(0x14, 0)},
 		{"typed references", withCode(0xd4)},
 		{"garbage collection", withCode(0xfb, 0)},
-		{"garbage collection", module(section(1, vec([]byte{0x5f, 0})))},
-		{"garbage collection", module(section(1, vec(funcType([]byte{0x64}, nil))))},
-		{"memory64", module(section(5, vec([]byte{4, 1})))},
-		{"multiple memories", module(section(5, vec([]byte{0, 1}, []byte{0, 1})))},
+		{"garbage collection", wasm.Module(wasm.Section(1, wasm.Vec([]byte{0x5f, 0})))},
+		{"garbage collection", wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType([]byte{0x64}, nil))))},
+		{"memory64", wasm.Module(wasm.Section(5, wasm.Vec([]byte{4, 1})))},
+		{"multiple memories", wasm.Module(wasm.Section(5, wasm.Vec([]byte{0, 1}, []byte{0, 1})))},
 		{"multiple memories", withCode(0x41, 0, 0x28, 0x42, 0, 0, 0x1a)},
 		{"multiple memories", withCode(0x3f, 1, 0x1a)},
-		{"imported memory", module(section(2, vec(cat(text("m"), text("m"), []byte{2, 0, 1}))))},
-		{"extended constant", module(section(6, vec([]byte{0x7f, 0, 0x41, 1, 0x41, 1, 0x6a, 0x0b})))},
-		{"tables with an initialiser", module(section(4, vec([]byte{0x40, 0, 0x70, 0, 1, 0xd0, 0x70, 0x0b})))},
+		{"imported memory", wasm.Module(wasm.Section(2, wasm.Vec(wasm.Cat(wasm.Text("m"), wasm.Text("m"), []byte{2, 0, 1}))))},
+		{"extended constant", wasm.Module(wasm.Section(6, wasm.Vec([]byte{0x7f, 0, 0x41, 1, 0x41, 1, 0x6a, 0x0b})))},
+		{"tables with an initialiser", wasm.Module(wasm.Section(4, wasm.Vec([]byte{0x40, 0, 0x70, 0, 1, 0xd0, 0x70, 0x0b})))},
 	} {
 		_, err := meter.Rewrite(c.module, meter.Config{})
 		require.ErrorIs(t, err, meter.ErrFeature, c.feature)
@@ -84,7 +86,7 @@ func TestReservedExportNamesAreRefused(t *testing.T) {
 	for name, refused := range map[string]bool{
 		"kv_fuel": true, "kv_stack": true, "kv_g0": true, "kv_g": true, "kv_fuel_left": true, "kv_alloc": false, "kv_": false,
 	} {
-		m := module(section(5, vec([]byte{0, 1})), section(7, vec(cat(text(name), []byte{2, 0}))))
+		m := wasm.Module(wasm.Section(5, wasm.Vec([]byte{0, 1})), wasm.Section(7, wasm.Vec(wasm.Cat(wasm.Text(name), []byte{2, 0}))))
 		for _, err := range both(m) {
 			require.Equal(t, refused, err != nil, name)
 			if refused {
@@ -122,29 +124,29 @@ func TestNoIndexReachesWhatIsAppended(t *testing.T) {
 }
 
 func TestMalformedSectionsAreRefused(t *testing.T) {
-	types := section(1, vec(funcType(nil, nil)))
+	types := wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil)))
 	for name, m := range map[string][]byte{
-		"unknown section":      module(section(99)),
-		"section twice":        module(types, types),
-		"out of order":         module(section(3, vec()), types),
-		"longer than content":  module(section(1, vec(), []byte{0})),
-		"cut short":            module(section(1, vec(funcType(nil, nil))))[:12],
-		"form of type":         module(section(1, vec([]byte{0x61}))),
-		"type of function":     module(types, section(3, vec([]byte{1})), section(10, vec(body()))),
-		"bodies missing":       module(types, section(3, vec([]byte{0}))),
-		"body without end":     module(types, section(3, vec([]byte{0})), section(10, vec([]byte{2, 0, 1}))),
-		"data count":           module(section(12, []byte{3})),
-		"start function":       module(section(8, []byte{0})),
-		"export of a function": module(section(7, vec(cat(text("f"), []byte{0, 0})))),
-		"export of a memory":   module(section(7, vec(cat(text("f"), []byte{2, 0})))),
-		"export of nothing":    module(section(7, vec(cat(text("f"), []byte{9, 0})))),
-		"name not UTF-8":       module(section(7, vec([]byte{1, 0xff, 0, 0}))),
-		"u32 too long":         module([]byte{1, 0x80, 0x80, 0x80, 0x80, 0x10}),
-		"limits":               module(section(5, vec([]byte{8, 1}))),
-		"mutability":           module(section(6, vec([]byte{0x7f, 4, 0x41, 0, 0x0b}))),
-		"element kind":         module(section(9, vec([]byte{8}))),
-		"data kind":            module(section(11, vec([]byte{3}))),
-		"table of numbers":     module(section(4, vec([]byte{0x7f, 0, 1}))),
+		"unknown section":      wasm.Module(wasm.Section(99)),
+		"section twice":        wasm.Module(types, types),
+		"out of order":         wasm.Module(wasm.Section(3, wasm.Vec()), types),
+		"longer than content":  wasm.Module(wasm.Section(1, wasm.Vec(), []byte{0})),
+		"cut short":            wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))))[:12],
+		"form of type":         wasm.Module(wasm.Section(1, wasm.Vec([]byte{0x61}))),
+		"type of function":     wasm.Module(types, wasm.Section(3, wasm.Vec([]byte{1})), wasm.Section(10, wasm.Vec(wasm.Body()))),
+		"bodies missing":       wasm.Module(types, wasm.Section(3, wasm.Vec([]byte{0}))),
+		"body without end":     wasm.Module(types, wasm.Section(3, wasm.Vec([]byte{0})), wasm.Section(10, wasm.Vec([]byte{2, 0, 1}))),
+		"data count":           wasm.Module(wasm.Section(12, []byte{3})),
+		"start function":       wasm.Module(wasm.Section(8, []byte{0})),
+		"export of a function": wasm.Module(wasm.Section(7, wasm.Vec(wasm.Cat(wasm.Text("f"), []byte{0, 0})))),
+		"export of a memory":   wasm.Module(wasm.Section(7, wasm.Vec(wasm.Cat(wasm.Text("f"), []byte{2, 0})))),
+		"export of nothing":    wasm.Module(wasm.Section(7, wasm.Vec(wasm.Cat(wasm.Text("f"), []byte{9, 0})))),
+		"name not UTF-8":       wasm.Module(wasm.Section(7, wasm.Vec([]byte{1, 0xff, 0, 0}))),
+		"u32 too long":         wasm.Module([]byte{1, 0x80, 0x80, 0x80, 0x80, 0x10}),
+		"limits":               wasm.Module(wasm.Section(5, wasm.Vec([]byte{8, 1}))),
+		"mutability":           wasm.Module(wasm.Section(6, wasm.Vec([]byte{0x7f, 4, 0x41, 0, 0x0b}))),
+		"element kind":         wasm.Module(wasm.Section(9, wasm.Vec([]byte{8}))),
+		"data kind":            wasm.Module(wasm.Section(11, wasm.Vec([]byte{3}))),
+		"table of numbers":     wasm.Module(wasm.Section(4, wasm.Vec([]byte{0x7f, 0, 1}))),
 	} {
 		_, err := meter.Rewrite(m, meter.Config{})
 		require.ErrorIs(t, err, meter.ErrMalformed, name)
@@ -154,16 +156,16 @@ func TestMalformedSectionsAreRefused(t *testing.T) {
 func TestCountsThatLieCostNothing(t *testing.T) {
 	huge := []byte{0xff, 0xff, 0xff, 0xff, 0x0f}
 	modules := [][]byte{
-		module(section(1, []byte{1, 0x60}, huge)),
-		module(section(10, []byte{1}, huge)),
-		withCode(cat([]byte{0x41, 0, 0x0e}, huge)...),
-		module(section(9, []byte{1, 1, 0}, huge)),
-		module(section(11, []byte{1, 1}, huge)),
-		module(section(7, []byte{1}, huge)),
+		wasm.Module(wasm.Section(1, []byte{1, 0x60}, huge)),
+		wasm.Module(wasm.Section(10, []byte{1}, huge)),
+		withCode(wasm.Cat([]byte{0x41, 0, 0x0e}, huge)...),
+		wasm.Module(wasm.Section(9, []byte{1, 1, 0}, huge)),
+		wasm.Module(wasm.Section(11, []byte{1, 1}, huge)),
+		wasm.Module(wasm.Section(7, []byte{1}, huge)),
 	}
 	for id := byte(1); id <= 11; id++ {
 		if id != 8 {
-			modules = append(modules, module(section(id, huge)))
+			modules = append(modules, wasm.Module(wasm.Section(id, huge)))
 		}
 	}
 	for i, m := range modules {
@@ -178,28 +180,35 @@ func TestCountsThatLieCostNothing(t *testing.T) {
 func TestModulesThatWouldOverloadTheRuntimeAreRefused(t *testing.T) {
 	repeat := func(n int, code ...byte) []byte { return bytes.Repeat(code, n) }
 	withLocals := func(n int) []byte {
-		b := cat([]byte{1}, number(n), []byte{0x7f, 0x0b})
-		return module(section(1, vec(funcType(nil, nil))), section(3, vec([]byte{0})), section(10, vec(cat(number(len(b)), b))))
+		b := wasm.Cat([]byte{1}, wasm.Number(n), []byte{0x7f, 0x0b})
+		return wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))), wasm.Section(3, wasm.Vec([]byte{0})), wasm.Section(10, wasm.Vec(wasm.Cat(wasm.Number(len(b)), b))))
 	}
 	manyValues := func(calls int) []byte {
-		return module(
-			section(1, vec(funcType(repeat(1000, 0x7f), repeat(1000, 0x7f)))), section(3, vec([]byte{0})),
-			section(10, vec(body(cat([]byte{0x00}, repeat(calls, 0x10, 0))...))))
+		return wasm.Module(
+			wasm.Section(1, wasm.Vec(wasm.FuncType(repeat(1000, 0x7f), repeat(1000, 0x7f)))), wasm.Section(3, wasm.Vec([]byte{0})),
+			wasm.Section(10, wasm.Vec(wasm.Body(wasm.Cat([]byte{0x00}, repeat(calls, 0x10, 0))...))))
+	}
+	manyFunctions := func(n int, body []byte) []byte {
+		return wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))),
+			wasm.Section(3, wasm.Vec(slices.Repeat([][]byte{{0}}, n)...)), wasm.Section(10, wasm.Vec(slices.Repeat([][]byte{body}, n)...)))
 	}
 	require.NoError(t, both(withLocals(40_000))[1])
+	require.NoError(t, both(manyFunctions(2, wasm.Body(repeat(6_600, 0x41, 0, 0x04, 0x40, 0x0b)...)))[1])
 	require.NoError(t, both(manyValues(1000))[1])
 	for name, m := range map[string][]byte{
 		"locals":          withLocals(50_000),
 		"locals, wrapped": withLocals(1<<32 - 1),
-		"parameters":      module(section(1, vec(funcType(repeat(1001, 0x7f), nil)))),
-		"nested blocks":   withCode(cat(repeat(10_001, 0x02, 0x40), repeat(10_001, 0x0b))...),
-		"nested loops":    withCode(cat(repeat(501, 0x03, 0x40), repeat(501, 0x0b))...),
+		"parameters":      wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType(repeat(1001, 0x7f), nil)))),
+		"nested blocks":   withCode(wasm.Cat(repeat(10_001, 0x02, 0x40), repeat(10_001, 0x0b))...),
+		"nested loops":    withCode(wasm.Cat(repeat(501, 0x03, 0x40), repeat(501, 0x0b))...),
 		"branches":        withCode(repeat(20_001, 0x41, 0, 0x04, 0x40, 0x0b)...),
+		"labels":          withCode(wasm.Cat([]byte{0x41, 0, 0x0e}, wasm.Number(20_000), make([]byte, 20_001))...),
+		"branches of all": manyFunctions(3, wasm.Body(repeat(6_600, 0x41, 0, 0x04, 0x40, 0x0b)...)),
 		"values":          manyValues(10_000),
-		"function body":   withCode(repeat(5<<20, 0x01)...),
-		"tables":          module(section(4, number(17), repeat(17, 0x70, 0, 1))),
-		"table entries":   module(section(4, vec(cat([]byte{0x70, 0}, number(65537))))),
-		"elements":        module(section(1, vec(funcType(nil, nil))), section(9, []byte{1, 1, 0}, number(1<<20+1), repeat(1<<20+1, 0))),
+		"function body":   withCode(repeat(1<<20, 0x01)...),
+		"tables":          wasm.Module(wasm.Section(4, wasm.Number(17), repeat(17, 0x70, 0, 1))),
+		"table entries":   wasm.Module(wasm.Section(4, wasm.Vec(wasm.Cat([]byte{0x70, 0}, wasm.Number(65537))))),
+		"elements":        wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))), wasm.Section(9, []byte{1, 1, 0}, wasm.Number(1<<20+1), repeat(1<<20+1, 0))),
 	} {
 		_, err := meter.Rewrite(m, meter.Config{})
 		require.ErrorIs(t, err, meter.ErrLimit, name)

@@ -30,6 +30,7 @@ type function struct {
 	fuelGlobal, stackGlobal uint32
 	moved                   uint64 // values that calls and branches moved, over all functions
 	allLocals               uint64
+	allBranches             uint64 // the sum of the squares over all functions
 	unrestorable            bool
 
 	signature FuncType
@@ -42,6 +43,8 @@ type function struct {
 	frames  []frame
 	loops   int // open ones
 	pieces  uint64
+	blocks  uint64
+	labels  uint64 // of tables of branches
 	code    []byte // finished pieces
 	piece   []byte
 	copied  int // first byte of the body that is not in piece yet
@@ -61,7 +64,7 @@ func (f *function) read(body span, signature FuncType) error {
 	f.scratch, f.added = [numScratch]uint32{}, f.added[:0]
 	f.frames, f.code, f.piece = f.frames[:0], f.code[:0], f.piece[:0]
 	f.first, f.checked, f.dead, f.calls = true, true, false, false
-	f.loops, f.pieces = 0, 0
+	f.loops, f.pieces, f.blocks, f.labels = 0, 0, 0, 0
 	if err := f.readLocals(); err != nil {
 		return err
 	}
@@ -129,10 +132,14 @@ func (f *function) readCode() error {
 
 // checkSize refuses functions on which a compiler would spend time out of proportion.
 func (f *function) checkSize() error {
-	if f.pieces > maxPieces {
-		return overLimit("branches in one function", f.pieces, maxPieces)
+	branches := f.pieces + f.blocks + f.labels
+	if branches > maxBranches {
+		return overLimit("branches in one function", branches, maxBranches)
 	}
-	if n := f.pieces * uint64(f.locals); n > maxMerges {
+	if f.allBranches += branches * branches; f.allBranches > maxAllBranches {
+		return overLimit("branches, squared for each function,", f.allBranches, maxAllBranches)
+	}
+	if n := branches * uint64(f.locals); n > maxMerges {
 		return overLimit("locals times branches in one function", n, maxMerges)
 	}
 	return nil

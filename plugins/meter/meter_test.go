@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvnode/kvnode/plugins/meter"
+	"github.com/kvnode/kvnode/plugins/plugintest/wasm"
 )
 
 func TestEveryEndlessModuleTrapsWithItsFuelGone(t *testing.T) {
@@ -189,9 +190,9 @@ func TestCountersStartAtTheConfiguredBudgets(t *testing.T) {
 }
 
 func TestAStartFunctionRunsOnTheInitialFuel(t *testing.T) {
-	endless := module(
-		section(1, vec(funcType(nil, nil))), section(3, vec([]byte{0})), section(8, []byte{0}),
-		section(10, vec(body(0x03, 0x40, 0x0c, 0, 0x0b))))
+	endless := wasm.Module(
+		wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))), wasm.Section(3, wasm.Vec([]byte{0})), wasm.Section(8, []byte{0}),
+		wasm.Section(10, wasm.Vec(wasm.Body(0x03, 0x40, 0x0c, 0, 0x0b))))
 	res := rewrite(t, endless)
 	require.True(t, res.HasStart)
 	_, err := newRuntime(t, compiler()).Instantiate(t.Context(), res.Module)
@@ -207,7 +208,7 @@ func TestRewritingIsAFunctionOfItsInput(t *testing.T) {
 
 func TestNamesStayAndOtherCustomSectionsGo(t *testing.T) {
 	named := testdata(t, "newest")
-	debug := section(0, text(".debug_info"), bytes.Repeat([]byte("dwarf"), 100))
+	debug := wasm.Section(0, wasm.Text(".debug_info"), bytes.Repeat([]byte("dwarf"), 100))
 	with := append(bytes.Clone(named), debug...)
 	got := rewrite(t, with).Module
 	require.Contains(t, string(got), "version")
@@ -228,7 +229,7 @@ func TestNamesThatLieAreDropped(t *testing.T) {
 		{1, 200, 1},                                      // cut short
 		append([]byte{1, 6, 0xff, 0xff, 0x03}, "abc"...), // more names than bytes
 	} {
-		m := module(section(0, text("name"), content))
+		m := wasm.Module(wasm.Section(0, wasm.Text("name"), content))
 		require.NotContains(t, string(rewrite(t, m).Module), "name", "%x", content)
 	}
 }
@@ -265,11 +266,11 @@ func TestInspectTellsWhatTheHostHasToCheck(t *testing.T) {
 
 func TestTheHostIsNotCalledWithoutFuel(t *testing.T) {
 	// A piece behind a branch only subtracts, unless it calls the host.
-	code := body(0x20, 0, 0x04, 0x40, 0x10, 0, 0x0b)
-	m := module(
-		section(1, vec(funcType(nil, nil), funcType([]byte{0x7f}, nil))),
-		section(2, vec(cat(text("h"), text("f"), []byte{0, 0}))),
-		section(3, vec([]byte{1})), section(7, vec(cat(text("run"), []byte{0, 1}))), section(10, vec(code)))
+	code := wasm.Body(0x20, 0, 0x04, 0x40, 0x10, 0, 0x0b)
+	m := wasm.Module(
+		wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil), wasm.FuncType([]byte{0x7f}, nil))),
+		wasm.Section(2, wasm.Vec(wasm.Cat(wasm.Text("h"), wasm.Text("f"), []byte{0, 0}))),
+		wasm.Section(3, wasm.Vec([]byte{1})), wasm.Section(7, wasm.Vec(wasm.Cat(wasm.Text("run"), []byte{0, 1}))), wasm.Section(10, wasm.Vec(code)))
 	r := newRuntime(t, compiler())
 	calls := 0
 	_, err := r.NewHostModuleBuilder("h").NewFunctionBuilder().WithFunc(func() { calls++ }).Export("f").Instantiate(t.Context())

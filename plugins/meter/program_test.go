@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/kvnode/kvnode/plugins/meter"
+	"github.com/kvnode/kvnode/plugins/plugintest/wasm"
 )
 
 // The value types of generated programs and the locals of each: parameters first, then the function's own, then the
@@ -75,15 +76,15 @@ func (p *program) expr(t byte, depth int) []byte {
 	a := func(t byte) []byte { return p.expr(t, depth-1) }
 	switch p.pick(12) {
 	case 0:
-		return cat(a(t), a(t), a(tI32), []byte{0x1b})
+		return wasm.Cat(a(t), a(t), a(tI32), []byte{0x1b})
 	case 1:
-		return cat(a(tI32), []byte{0x04, t}, p.within(false, func() []byte { return cat(a(t), []byte{0x05}, a(t), []byte{0x0b}) }))
+		return wasm.Cat(a(tI32), []byte{0x04, t}, p.within(false, func() []byte { return wasm.Cat(a(t), []byte{0x05}, a(t), []byte{0x0b}) }))
 	case 2:
-		return cat([]byte{0x02, t}, p.within(false, func() []byte {
-			return cat(p.stmt(depth-1), a(t), a(tI32), []byte{0x0d, 0, 0x0b})
+		return wasm.Cat([]byte{0x02, t}, p.within(false, func() []byte {
+			return wasm.Cat(p.stmt(depth-1), a(t), a(tI32), []byte{0x0d, 0, 0x0b})
 		}))
 	case 3:
-		return cat(a(t), []byte{0x22, byte(oneOf(p, localsOf(t)...))})
+		return wasm.Cat(a(t), []byte{0x22, byte(oneOf(p, localsOf(t)...))})
 	}
 	switch t {
 	case tI32:
@@ -101,9 +102,9 @@ func (p *program) leaf(t byte) []byte {
 	}
 	switch t {
 	case tI32:
-		return cat([]byte{0x41}, leb(int64(rapid.Int32().Draw(p.t, "i32"))))
+		return wasm.Cat([]byte{0x41}, leb(int64(rapid.Int32().Draw(p.t, "i32"))))
 	case tI64:
-		return cat([]byte{0x42}, leb(rapid.Int64().Draw(p.t, "i64")))
+		return wasm.Cat([]byte{0x42}, leb(rapid.Int64().Draw(p.t, "i64")))
 	default:
 		return binary.LittleEndian.AppendUint64([]byte{0x44}, math.Float64bits(rapid.Float64().Draw(p.t, "f64")))
 	}
@@ -112,45 +113,45 @@ func (p *program) leaf(t byte) []byte {
 func (p *program) i32(a func(byte) []byte) []byte {
 	switch p.pick(6) {
 	case 0:
-		return cat(a(tF64), a(tF64), []byte{oneOf[byte](p, 0x61, 0x63, 0x66)})
+		return wasm.Cat(a(tF64), a(tF64), []byte{oneOf[byte](p, 0x61, 0x63, 0x66)})
 	case 1:
-		return cat(a(tI64), []byte{oneOf[byte](p, 0x50, 0xa7)})
+		return wasm.Cat(a(tI64), []byte{oneOf[byte](p, 0x50, 0xa7)})
 	case 2:
-		return cat(a(tI32), []byte{0x41, 0xff, 0x07, 0x71, 0x28, 2, 8}) // a load below 1 KiB
+		return wasm.Cat(a(tI32), []byte{0x41, 0xff, 0x07, 0x71, 0x28, 2, 8}) // a load below 1 KiB
 	case 3:
-		return cat(a(tF64), []byte{0xfc, 2})
+		return wasm.Cat(a(tF64), []byte{0xfc, 2})
 	case 4:
-		return cat(a(tI32), []byte{oneOf[byte](p, 0x45, 0x67, 0x69, 0xc0)})
+		return wasm.Cat(a(tI32), []byte{oneOf[byte](p, 0x45, 0x67, 0x69, 0xc0)})
 	default:
-		return cat(a(tI32), a(tI32), []byte{oneOf[byte](p, 0x6a, 0x6b, 0x6c, 0x6e, 0x71, 0x73, 0x74, 0x48)})
+		return wasm.Cat(a(tI32), a(tI32), []byte{oneOf[byte](p, 0x6a, 0x6b, 0x6c, 0x6e, 0x71, 0x73, 0x74, 0x48)})
 	}
 }
 
 func (p *program) i64(a func(byte) []byte) []byte {
 	switch choice := p.pick(5); {
 	case choice == 0 && p.index > 0:
-		return cat(a(tI32), a(tI64), a(tF64), []byte{0x10, byte(p.pick(p.index))})
+		return wasm.Cat(a(tI32), a(tI64), a(tF64), []byte{0x10, byte(p.pick(p.index))})
 	case choice == 1 && p.index > 0:
-		return cat(a(tI32), a(tI64), a(tF64), []byte{0x41, byte(p.pick(p.index)), 0x11, 0, 0})
+		return wasm.Cat(a(tI32), a(tI64), a(tF64), []byte{0x41, byte(p.pick(p.index)), 0x11, 0, 0})
 	case choice == 2:
-		return cat(a(tI32), []byte{0xac})
+		return wasm.Cat(a(tI32), []byte{0xac})
 	case choice == 3:
-		return cat(a(tF64), []byte{0xfc, 6})
+		return wasm.Cat(a(tF64), []byte{0xfc, 6})
 	default:
-		return cat(a(tI64), a(tI64), []byte{oneOf[byte](p, 0x7c, 0x7d, 0x7e, 0x82, 0x84, 0x87)})
+		return wasm.Cat(a(tI64), a(tI64), []byte{oneOf[byte](p, 0x7c, 0x7d, 0x7e, 0x82, 0x84, 0x87)})
 	}
 }
 
 func (p *program) f64(a func(byte) []byte) []byte {
 	switch p.pick(4) {
 	case 0:
-		return cat(a(tI64), []byte{oneOf[byte](p, 0xb9, 0xbf)})
+		return wasm.Cat(a(tI64), []byte{oneOf[byte](p, 0xb9, 0xbf)})
 	case 1:
-		return cat(a(tF64), []byte{oneOf[byte](p, 0x99, 0x9a, 0x9b, 0x9e, 0x9f)})
+		return wasm.Cat(a(tF64), []byte{oneOf[byte](p, 0x99, 0x9a, 0x9b, 0x9e, 0x9f)})
 	case 2:
-		return cat(a(tF64), []byte{0xb6, 0x91, 0xbb})
+		return wasm.Cat(a(tF64), []byte{0xb6, 0x91, 0xbb})
 	default:
-		return cat(a(tF64), a(tF64), []byte{oneOf[byte](p, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5)})
+		return wasm.Cat(a(tF64), a(tF64), []byte{oneOf[byte](p, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5)})
 	}
 }
 
@@ -169,25 +170,25 @@ func (p *program) stmt(depth int) []byte {
 	inner := func() []byte { return p.stmts(depth - 1) }
 	switch p.pick(9) {
 	case 0:
-		return cat(p.expr(tI32, depth-1), []byte{0x04, 0x40}, p.within(true, func() []byte {
-			return cat(inner(), []byte{0x05}, inner())
+		return wasm.Cat(p.expr(tI32, depth-1), []byte{0x04, 0x40}, p.within(true, func() []byte {
+			return wasm.Cat(inner(), []byte{0x05}, inner())
 		}), []byte{0x0b})
 	case 1:
-		return cat(p.expr(tI32, depth-1), []byte{0x04, 0x40}, p.within(true, func() []byte {
-			return cat(p.expr(tI64, depth-1), []byte{0x0f})
+		return wasm.Cat(p.expr(tI32, depth-1), []byte{0x04, 0x40}, p.within(true, func() []byte {
+			return wasm.Cat(p.expr(tI64, depth-1), []byte{0x0f})
 		}), []byte{0x0b})
 	case 2:
-		return cat([]byte{0x02, 0x40}, p.within(true, inner), []byte{0x0b})
+		return wasm.Cat([]byte{0x02, 0x40}, p.within(true, inner), []byte{0x0b})
 	case 3:
 		return p.loop(inner)
 	case 4:
 		return p.leave(depth)
 	case 5:
-		return cat(p.expr(tI32, depth-1), []byte{0x41, 0xff, 0x07, 0x71}, p.expr(tI64, depth-1), []byte{0x37, 3, 16})
+		return wasm.Cat(p.expr(tI32, depth-1), []byte{0x41, 0xff, 0x07, 0x71}, p.expr(tI64, depth-1), []byte{0x37, 3, 16})
 	case 6:
-		return cat([]byte{0x41, 0x80, 0x08, 0x41, 5}, p.expr(tI32, depth-1), []byte{0x41, 0xff, 0x01, 0x71, 0xfc, 11, 0})
+		return wasm.Cat([]byte{0x41, 0x80, 0x08, 0x41, 5}, p.expr(tI32, depth-1), []byte{0x41, 0xff, 0x01, 0x71, 0xfc, 11, 0})
 	case 7:
-		return cat(p.expr(tI64, depth-1), []byte{0x23, 0, 0x7c, 0x24, 0})
+		return wasm.Cat(p.expr(tI64, depth-1), []byte{0x23, 0, 0x7c, 0x24, 0})
 	default:
 		return p.assign(depth)
 	}
@@ -195,7 +196,7 @@ func (p *program) stmt(depth int) []byte {
 
 func (p *program) assign(depth int) []byte {
 	t := oneOf[byte](p, tI32, tI64, tF64)
-	return cat(p.expr(t, max(depth-1, 0)), []byte{0x21, byte(oneOf(p, localsOf(t)...))})
+	return wasm.Cat(p.expr(t, max(depth-1, 0)), []byte{0x21, byte(oneOf(p, localsOf(t)...))})
 }
 
 // loop runs at most four times.
@@ -207,7 +208,7 @@ func (p *program) loop(inner func() []byte) []byte {
 	p.loops++
 	text := p.within(false, inner)
 	p.loops--
-	return cat([]byte{0x41, 4, 0x21, c, 0x03, 0x40}, text, []byte{0x20, c, 0x41, 1, 0x6b, 0x22, c, 0x0d, 0, 0x0b})
+	return wasm.Cat([]byte{0x41, 4, 0x21, c, 0x03, 0x40}, text, []byte{0x20, c, 0x41, 1, 0x6b, 0x22, c, 0x0d, 0, 0x0b})
 }
 
 // leave branches out of enclosing blocks: conditionally, by a table, or for good.
@@ -224,11 +225,11 @@ func (p *program) leave(depth int) []byte {
 	to := oneOf(p, forward...)
 	switch p.pick(3) {
 	case 0:
-		return cat(p.expr(tI32, depth-1), []byte{0x0e, 2, oneOf(p, forward...), to, oneOf(p, forward...)})
+		return wasm.Cat(p.expr(tI32, depth-1), []byte{0x0e, 2, oneOf(p, forward...), to, oneOf(p, forward...)})
 	case 1:
 		return []byte{0x0c, to}
 	default:
-		return cat(p.expr(tI32, depth-1), []byte{0x0d, to})
+		return wasm.Cat(p.expr(tI32, depth-1), []byte{0x0d, to})
 	}
 }
 
@@ -237,20 +238,20 @@ func drawModule(t *rapid.T) []byte {
 	var bodies, exports, types, elements [][]byte
 	for i := range numFunctions {
 		p := &program{t: t, index: i, labels: nil}
-		code := cat([]byte{4, 2, tI32, 1, tI64, 1, tF64, maxLoops, tI32}, p.stmts(4), p.expr(tI64, 3), []byte{0x0b})
-		bodies = append(bodies, cat(number(len(code)), code))
+		code := wasm.Cat([]byte{4, 2, tI32, 1, tI64, 1, tF64, maxLoops, tI32}, p.stmts(4), p.expr(tI64, 3), []byte{0x0b})
+		bodies = append(bodies, wasm.Cat(wasm.Number(len(code)), code))
 		types = append(types, []byte{0})
 		elements = append(elements, []byte{byte(i)})
 		if i != 1 { // one that only others call
-			exports = append(exports, cat(text(string(rune('0'+i))), []byte{0, byte(i)}))
+			exports = append(exports, wasm.Cat(wasm.Text(string(rune('0'+i))), []byte{0, byte(i)}))
 		}
 	}
-	exports = append(exports, cat(text("memory"), []byte{2, 0}))
-	return module(
-		section(1, vec(funcType([]byte{tI32, tI64, tF64}, []byte{tI64}))), section(3, vec(types...)),
-		section(4, vec([]byte{0x70, 0, numFunctions})), section(5, vec([]byte{0, 1})),
-		section(6, vec([]byte{tI64, 1, 0x42, 0, 0x0b})), section(7, vec(exports...)),
-		section(9, vec(cat([]byte{0, 0x41, 0, 0x0b}, vec(elements...)))), section(10, vec(bodies...)))
+	exports = append(exports, wasm.Cat(wasm.Text("memory"), []byte{2, 0}))
+	return wasm.Module(
+		wasm.Section(1, wasm.Vec(wasm.FuncType([]byte{tI32, tI64, tF64}, []byte{tI64}))), wasm.Section(3, wasm.Vec(types...)),
+		wasm.Section(4, wasm.Vec([]byte{0x70, 0, numFunctions})), wasm.Section(5, wasm.Vec([]byte{0, 1})),
+		wasm.Section(6, wasm.Vec([]byte{tI64, 1, 0x42, 0, 0x0b})), wasm.Section(7, wasm.Vec(exports...)),
+		wasm.Section(9, wasm.Vec(wasm.Cat([]byte{0, 0x41, 0, 0x0b}, wasm.Vec(elements...)))), wasm.Section(10, wasm.Vec(bodies...)))
 }
 
 func TestGeneratedProgramsDoWhatTheyDid(t *testing.T) {
