@@ -33,8 +33,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Listen gets what handlers print too, at most as much as the Logger; it is called from several goroutines, and must not block. Nil discards.
 	Listen func(Line)
-	// Workers is how many instances of one module run at once, and how many goroutines compile; default GOMAXPROCS.
-	// Each instance takes the memory that its module touches.
+	// Workers is how many instances of one module run at once; default GOMAXPROCS. Half as many goroutines compile, one
+	// module at a time. Each instance takes the memory that its module touches.
 	Workers int
 	// Now is the clock of the log's rate limit; default time.Now. Handlers see no clock.
 	Now func() time.Time
@@ -49,6 +49,8 @@ type Config struct {
 // Host checks and loads modules. It is safe for concurrent use.
 type Host struct {
 	config Config
+	// compiling has an entry while a module is compiled: one at a time, so that many cost no more memory than one does.
+	compiling chan struct{}
 
 	// mu guards all below.
 	mu      sync.Mutex
@@ -93,7 +95,7 @@ func NewHost(c Config) (*Host, error) {
 			return nil, err
 		}
 	}
-	return &Host{config: c, modules: make(map[*Module]struct{}), impure: make(map[string]*ImpureError)}, nil
+	return &Host{config: c, compiling: make(chan struct{}, 1), modules: make(map[*Module]struct{}), impure: make(map[string]*ImpureError)}, nil
 }
 
 // prepareCacheDir creates the directory, and refuses one that others could put code into.
@@ -197,14 +199,24 @@ func (h *Host) reuseLocked(m *Module) {
 
 // build compiles m and makes its first instance.
 func (h *Host) build(ctx context.Context, m *Module, prepared *meter.Result) error {
-	ctx = experimental.WithCompilationWorkers(ctx, h.config.Workers)
-	if err := h.compile(ctx, m, prepared.Module); err != nil {
+	if err := h.compileInTurn(ctx, m, prepared.Module); err != nil {
 		return err
 	}
 	if err := instantiateImports(ctx, m.runtime, prepared.Imports); err != nil {
 		return fmt.Errorf("%w: instantiate imports: %w", ErrHost, err)
 	}
 	return m.first()
+}
+
+// compileInTurn compiles when no other module is being compiled, with half of the processors: the others serve.
+func (h *Host) compileInTurn(ctx context.Context, m *Module, code []byte) error {
+	select {
+	case h.compiling <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: wait to compile: %w", ErrHost, ctx.Err())
+	}
+	defer func() { <-h.compiling }()
+	return h.compile(experimental.WithCompilationWorkers(ctx, max(1, h.config.Workers/2)), m, code)
 }
 
 // compile fills m's runtime. A cache that fails is done without: it must not decide what runs.

@@ -1,0 +1,10 @@
+package plugins
+
+// Imports returns the signatures of everything that a module may import, by "module.name".
+func Imports() map[string]string {
+	signatures := map[string]string{}
+	for name, f := range allowedImports() {
+		signatures[name] = f.signature
+	}
+	return signatures
+}
