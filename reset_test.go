@@ -1,6 +1,7 @@
 package kvnode_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 
@@ -13,16 +14,17 @@ import (
 )
 
 // fork makes siblings of a key: a write that has not seen the one before.
-func fork(t *testing.T, n *kvnode.Node, table, key string, values ...string) {
-	t.Helper()
-	ctx := patient(t)
+func fork(tb testing.TB, n *kvnode.Node, table, key string, values ...string) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), patience)
+	defer cancel()
 	e, err := n.Get(ctx, table, key)
 	if err != nil {
-		require.ErrorIs(t, err, engine.ErrNotFound)
+		require.ErrorIs(tb, err, engine.ErrNotFound)
 	}
 	for _, v := range values {
 		_, err := n.Put(ctx, table, []kvnode.KV{{Key: key, Value: []byte(v)}}, kvnode.WithContext(e.Context))
-		require.NoError(t, err)
+		require.NoError(tb, err)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestTablesPluginsConflictsAndClusterAnswerAsTheStore(t *testing.T) {
 	plugins, err := client.Plugins(ctx)
 	require.NoError(t, err)
 	require.Equal(t, []string{"t"}, plugins[0].Tables)
-	require.Equal(t, engine.Limits{MemoryBytes: 1 << 20, Fuel: 5, OutputBytes: 6}, plugins[0].Limits)
+	require.Equal(t, engine.Limits{MemoryBytes: 1 << 20, Fuel: 5, OutputBytes: 6, Reset: engine.ResetNone}, plugins[0].Limits)
 	info, err := client.Table(ctx, "t")
 	require.NoError(t, err)
 	require.Equal(t, &record, info.Active)

@@ -202,7 +202,7 @@ func TestModulesThatWouldOverloadTheRuntimeAreRefused(t *testing.T) {
 		"nested blocks":   withCode(wasm.Cat(repeat(10_001, 0x02, 0x40), repeat(10_001, 0x0b))...),
 		"nested loops":    withCode(wasm.Cat(repeat(501, 0x03, 0x40), repeat(501, 0x0b))...),
 		"branches":        withCode(repeat(20_001, 0x41, 0, 0x04, 0x40, 0x0b)...),
-		"labels":          withCode(wasm.Cat([]byte{0x41, 0, 0x0e}, wasm.Number(20_000), make([]byte, 20_001))...),
+		"labels":          withCode(wasm.Cat([]byte{0x41, 0, 0x0e}, wasm.Number(32_000), make([]byte, 32_001))...),
 		"branches of all": manyFunctions(3, wasm.Body(repeat(6_600, 0x41, 0, 0x04, 0x40, 0x0b)...)),
 		"values":          manyValues(10_000),
 		"function body":   withCode(repeat(1<<20, 0x01)...),

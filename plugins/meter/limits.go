@@ -17,7 +17,7 @@ const (
 	maxAllLocals   = 1 << 23
 	maxNesting     = 10_000  // blocks within blocks
 	maxLoopNesting = 500     // loops within loops
-	maxBranches    = 20_000  // blocks, straight pieces of code and labels of tables in one function
+	maxBranches    = 32_000  // blocks, straight pieces of code and labels of tables in one function
 	maxAllBranches = 1 << 30 // the squares of these, over all functions: a Go guest of 3 MB has 1 << 26
 	maxMerges      = 1 << 21 // branches times locals of one function: what a compiler may have to merge
 	maxBodyBytes   = 1 << 20 // of one function
