@@ -38,7 +38,7 @@ func acknowledged(n *kvnode.Node, table string, stop <-chan struct{}) (count int
 		switch _, err := n.Put(context.Background(), table, kvs); {
 		case err == nil:
 			count++
-		case !errors.Is(err, engine.ErrClosed) && !errors.Is(err, engine.ErrNotReady):
+		case !isRestarting(err):
 			return count, err
 		}
 	}
@@ -171,10 +171,14 @@ func judging(module []byte) func(*testing.B, *kvnode.Node, int) {
 			_, err := n.InstallPlugin(context.Background(), "victim", module, kvnode.Limits{})
 			require.NoError(b, err)
 		}
-		key := strconv.Itoa(i)
-		fork(b, n, "victim", key, "x", "y")
-		_, err := n.Get(context.Background(), "victim", key)
-		require.NoError(b, err)
+		unlessRestarting(b, func() error {
+			err := siblings(context.Background(), n, "victim", strconv.Itoa(i), "x", "y")
+			if err != nil {
+				return err
+			}
+			_, err = n.Get(context.Background(), "victim", strconv.Itoa(i))
+			return err
+		})
 	}
 }
 
@@ -203,14 +207,32 @@ func latencies(b *testing.B, n *kvnode.Node) []time.Duration {
 		<-tick.C
 		key := strconv.Itoa(len(all) % 1000)
 		from := time.Now()
-		_, err := n.Put(b.Context(), "other", []kvnode.KV{{Key: key, Value: []byte("v")}})
-		require.NoError(b, err)
-		_, err = n.Get(b.Context(), "other", key)
-		require.NoError(b, err)
+		unlessRestarting(b, func() error {
+			_, err := n.Put(b.Context(), "other", []kvnode.KV{{Key: key, Value: []byte("v")}})
+			return err
+		})
+		unlessRestarting(b, func() error {
+			_, err := n.Get(b.Context(), "other", key)
+			return err
+		})
 		all = append(all, time.Since(from))
 	}
 	slices.Sort(all)
 	return all
+}
+
+// unlessRestarting does something, again while the node restarts for a trap.
+func unlessRestarting(b *testing.B, do func() error) {
+	b.Helper()
+	err := do()
+	for isRestarting(err) {
+		err = do()
+	}
+	require.NoError(b, err)
+}
+
+func isRestarting(err error) bool {
+	return errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrNotReady)
 }
 
 func report(b *testing.B, sorted []time.Duration) {

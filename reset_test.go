@@ -2,6 +2,7 @@ package kvnode_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
@@ -13,19 +14,23 @@ import (
 	"github.com/kvnode/kvnode/rest"
 )
 
-// fork makes siblings of a key: a write that has not seen the one before.
-func fork(tb testing.TB, n *kvnode.Node, table, key string, values ...string) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(tb.Context()), patience)
-	defer cancel()
+// fork makes siblings of a key: writes that have not seen each other.
+func fork(t *testing.T, n *kvnode.Node, table, key string, values ...string) {
+	t.Helper()
+	require.NoError(t, siblings(patient(t), n, table, key, values...))
+}
+
+func siblings(ctx context.Context, n *kvnode.Node, table, key string, values ...string) error {
 	e, err := n.Get(ctx, table, key)
-	if err != nil {
-		require.ErrorIs(tb, err, engine.ErrNotFound)
+	if err != nil && !errors.Is(err, engine.ErrNotFound) {
+		return err
 	}
 	for _, v := range values {
-		_, err := n.Put(ctx, table, []kvnode.KV{{Key: key, Value: []byte(v)}}, kvnode.WithContext(e.Context))
-		require.NoError(tb, err)
+		if _, err := n.Put(ctx, table, []kvnode.KV{{Key: key, Value: []byte(v)}}, kvnode.WithContext(e.Context)); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func TestHandlerThatIsNotResetAndShouldBeRaisesAnAlarmAndIsResetFromThenOn(t *testing.T) {

@@ -34,14 +34,18 @@ type throttle struct {
 	dropped int       // not yet reported
 }
 
-// say logs one line of a handler, or counts it.
-func (t *throttle) say(level slog.Level, text string) {
+// say logs one line of a handler, or counts it: a line that is not logged is not looked at, so that a million of them make
+// no garbage.
+func (t *throttle) say(level slog.Level, line []byte) {
 	pass, dropped := t.admit()
 	if dropped > 0 {
 		t.logger.Warn("handler log lines dropped", "lines", dropped)
 		t.listen(slog.LevelWarn, fmt.Sprintf("%d lines dropped", dropped))
 	}
-	if pass {
+	if !pass {
+		return
+	}
+	if text := printable(line); text != "" {
 		t.listen(level, text)
 		t.logger.Log(context.Background(), level, "handler says", "text", text)
 	}
@@ -97,21 +101,17 @@ func (c *console) flush(file int) {
 	if len(c.lines[file]) == 0 {
 		return
 	}
-	text := printable(c.lines[file])
-	c.lines[file] = c.lines[file][:0]
-	if text == "" {
-		return
-	}
 	if file == stderr {
-		c.complain(text)
+		c.complain(c.lines[file])
 	}
-	c.out.say(slog.LevelInfo, text)
+	c.out.say(slog.LevelInfo, c.lines[file])
+	c.lines[file] = c.lines[file][:0]
 }
 
 // complain keeps the call's first complaint.
-func (c *console) complain(text string) {
+func (c *console) complain(line []byte) {
 	if c.first == "" {
-		c.first = text
+		c.first = printable(line)
 	}
 }
 
@@ -133,11 +133,10 @@ func (c *console) reset() {
 
 // log takes one message with a level of the contract.
 func (c *console) log(level int32, text []byte) {
-	message := printable(text)
 	if level >= abi.LogError {
-		c.complain(message)
+		c.complain(text)
 	}
-	c.out.say(logLevel(level), message)
+	c.out.say(logLevel(level), text)
 }
 
 // logLevel translates a level; what is beyond the known ones is an error.

@@ -33,8 +33,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Listen gets what handlers print too, at most as much as the Logger; it is called from several goroutines, and must not block. Nil discards.
 	Listen func(Line)
-	// Workers is how many instances of one module run at once; default GOMAXPROCS. Half as many goroutines compile, one
-	// module at a time. Each instance takes the memory that its module touches.
+	// Workers is how many instances of one module run at once; default GOMAXPROCS. Each takes the memory that its module
+	// touches. One module is compiled at a time, by one goroutine.
 	Workers int
 	// Now is the clock of the log's rate limit; default time.Now. Handlers see no clock.
 	Now func() time.Time
@@ -134,7 +134,11 @@ func (h *Host) Load(ctx context.Context, module []byte, l Limits) (*Module, erro
 		return nil, err
 	}
 	l = l.withDefaults()
-	prepared, err := prepare(module, l)
+	var prepared *meter.Result
+	err := guard("the rewriter", func() (err error) {
+		prepared, err = prepare(module, l)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +212,8 @@ func (h *Host) build(ctx context.Context, m *Module, prepared *meter.Result) err
 	return m.first()
 }
 
-// compileInTurn compiles when no other module is being compiled, with half of the processors: the others serve.
+// compileInTurn compiles when no other module is being compiled, and in this goroutine alone: the other processors serve, and
+// a panic of the compiler can be recovered from.
 func (h *Host) compileInTurn(ctx context.Context, m *Module, code []byte) error {
 	select {
 	case h.compiling <- struct{}{}:
@@ -216,7 +221,19 @@ func (h *Host) compileInTurn(ctx context.Context, m *Module, code []byte) error 
 		return fmt.Errorf("%w: wait to compile: %w", ErrHost, ctx.Err())
 	}
 	defer func() { <-h.compiling }()
-	return h.compile(experimental.WithCompilationWorkers(ctx, max(1, h.config.Workers/2)), m, code)
+	return guard("the compiler", func() error {
+		return h.compile(experimental.WithCompilationWorkers(ctx, 1), m, code)
+	})
+}
+
+// guard makes a panic over a module an error about it.
+func guard(who string, work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %s gives up: %v", ErrMalformed, who, p)
+		}
+	}()
+	return work()
 }
 
 // compile fills m's runtime. A cache that fails is done without: it must not decide what runs.

@@ -107,6 +107,13 @@ func residentPeak(t *testing.T) int {
 	return n << 10
 }
 
+func TestAPanicOverAModuleIsAnErrorAboutIt(t *testing.T) {
+	err := plugins.Guard(func() error { panic("index out of range") })
+	require.ErrorIs(t, err, plugins.ErrModule)
+	require.ErrorContains(t, err, "the test gives up: index out of range")
+	require.NoError(t, plugins.Guard(func() error { return nil }))
+}
+
 func TestEveryImportIsCalledWithPointersThatLeadNowhere(t *testing.T) {
 	h := newHost(t, plugins.Config{})
 	importers := hostile.Importers(plugins.Imports())
