@@ -67,8 +67,6 @@ func stepAfter(code string) string {
 		return badModule
 	case "not_open":
 		return "see what the key has now with 'kvnode get TABLE KEY --siblings'"
-	case "bad_limits":
-		return "see the limits with 'kvnode plugin install --help'"
 	case "conflict":
 		return "read the key again with 'kvnode get TABLE KEY --output json' and write with its context"
 	case "too_many_siblings":

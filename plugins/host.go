@@ -126,9 +126,10 @@ func (h *Host) Check(ctx context.Context, module []byte, l Limits) (Info, error)
 	return m.info, m.Close(ctx)
 }
 
-// Load checks, rewrites and compiles a module, and initialises one instance of it. ctx bounds the compilation, which
-// takes about a second for a module of 2 MB. It returns an ErrModule that says what to change, ErrConfig for the
-// limits, ErrClosed, or ErrHost when this node cannot load it now. The module's bytes are not kept.
+// Load checks, rewrites and compiles a module, and initialises one instance of it. ctx bounds the wait for other
+// compilations; that of a module of 2 MB takes about a second, and none more than some ten. It returns an ErrModule that
+// says what to change, ErrConfig for the limits, ErrClosed, or ErrHost when this node cannot load it now. The module's
+// bytes are not kept.
 func (h *Host) Load(ctx context.Context, module []byte, l Limits) (*Module, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
@@ -221,6 +222,9 @@ func (h *Host) compileInTurn(ctx context.Context, m *Module, code []byte) error 
 		return fmt.Errorf("%w: wait to compile: %w", ErrHost, ctx.Err())
 	}
 	defer func() { <-h.compiling }()
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: compile: %w", ErrHost, ctx.Err())
+	}
 	return guard("the compiler", func() error {
 		return h.compile(experimental.WithCompilationWorkers(ctx, 1), m, code)
 	})
