@@ -24,6 +24,7 @@ func offlineFlags(more ...cli.Flag) []cli.Flag {
 		&cli.Uint64Flag{Name: "memory-bytes", Usage: "memory of one instance (default: the host's)"},
 		&cli.Uint64Flag{Name: "fuel", Usage: "instructions of one call (default: the host's)"},
 		&cli.Uint64Flag{Name: "output-bytes", Usage: "size of a verdict (default: the host's)"},
+		&cli.StringFlag{Name: "reset", Value: string(plugins.ResetStrict), Usage: "what a call finds of those before it: nothing (strict), or what they left (none)"},
 	}, more...)
 }
 
@@ -43,6 +44,7 @@ func (sh *shell) workpiece(c *cli.Context) (workpiece, error) {
 	}
 	w := workpiece{file: args[0], limits: plugins.Limits{
 		MemoryBytes: c.Uint64("memory-bytes"), Fuel: c.Uint64("fuel"), OutputBytes: c.Uint64("output-bytes"),
+		Reset: plugins.Reset(c.String("reset")),
 	}}
 	if w.module, err = sh.readFile(c.Context, w.file); err != nil {
 		return w, fmt.Errorf("read the module: %w", err)

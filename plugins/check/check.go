@@ -38,7 +38,8 @@ var ErrConfig = errors.New("bad check configuration")
 
 // Config says what to try. The zero Config is usable.
 type Config struct {
-	// Limits are those that the handler will be installed with.
+	// Limits are those that the handler will be installed with. With plugins.ResetNone there is the law of purity; all others are held
+	// against a handler that is reset, since that is what a node falls back to.
 	Limits plugins.Limits
 	// Fixtures are the author's cases: they must be met, and their values are what others are made of. Without them, and without
 	// Recorded, values are lines, numbers and JSON of no meaning, which a handler of a certain format refuses.
@@ -65,6 +66,9 @@ type Subject struct {
 	Fresh func(context.Context) (fixture.Resolver, error)
 	// Interpreted is not compiled.
 	Interpreted fixture.Resolver
+	// Unreset is not put back into its first state between calls, and Doubt says what it has noticed of that itself, or nil.
+	Unreset fixture.Resolver
+	Doubt   func() error
 }
 
 // Run checks a module. Its error is an ErrConfig or one of those of plugins: the module cannot be loaded, or this host cannot run it.
@@ -89,31 +93,37 @@ type hosts struct {
 }
 
 func (h *hosts) run(ctx context.Context, c Config) (Report, error) {
-	reused, err := h.load(ctx, false)
+	compiled := plugins.Config{CacheDir: h.cache, Workers: 1}
+	reused, err := h.load(ctx, compiled, plugins.ResetStrict)
 	if err != nil {
 		return Report{}, err
 	}
-	interpreted, err := h.load(ctx, true)
+	interpreted, err := h.load(ctx, plugins.Config{Workers: 1, Interpret: true}, plugins.ResetStrict)
 	if err != nil {
 		return Report{}, err
 	}
-	fresh := func(ctx context.Context) (fixture.Resolver, error) { return h.load(ctx, false) }
-	s := Subject{Info: reused.Info(), Limits: reused.Limits(), Reused: reused, Fresh: fresh, Interpreted: interpreted}
-	return Examine(ctx, s, c)
+	unsampled := compiled
+	unsampled.Random = func(uint64) uint64 { return 0 }
+	unreset, err := h.load(ctx, unsampled, plugins.ResetNone)
+	if err != nil {
+		return Report{}, err
+	}
+	return Examine(ctx, Subject{
+		Info: reused.Info(), Limits: reused.Limits(), Reused: reused, Interpreted: interpreted, Unreset: unreset, Doubt: unreset.Doubt,
+		Fresh: func(ctx context.Context) (fixture.Resolver, error) { return h.load(ctx, compiled, plugins.ResetStrict) },
+	}, c)
 }
 
 // load loads the module in a host of its own.
-func (h *hosts) load(ctx context.Context, interpret bool) (*plugins.Module, error) {
-	c := plugins.Config{CacheDir: h.cache, Workers: 1, Interpret: interpret}
-	if interpret {
-		c.CacheDir = ""
-	}
+func (h *hosts) load(ctx context.Context, c plugins.Config, reset plugins.Reset) (*plugins.Module, error) {
 	host, err := plugins.NewHost(c)
 	if err != nil {
 		return nil, err
 	}
 	h.all = append(h.all, host)
-	return host.Load(ctx, h.module, h.limits)
+	limits := h.limits
+	limits.Reset = reset
+	return host.Load(ctx, h.module, limits)
 }
 
 func (h *hosts) close(ctx context.Context) error {
@@ -137,10 +147,10 @@ func Examine(ctx context.Context, s Subject, c Config) (Report, error) {
 	}
 	k := &checker{subject: s, config: c, corpus: newCorpus(c.Fixtures, c.Recorded, c.Runs)}
 	report := Report{
-		SHA256: s.Info.SHA256, Rewriter: plugins.Rewriter, Limits: limitsOf(s.Limits), Time: c.Now().UTC(), Seed: c.Seed, Runs: c.Runs,
+		SHA256: s.Info.SHA256, Rewriter: plugins.Rewriter, Limits: limitsOf(s.Limits, c.Limits.Reset), Time: c.Now().UTC(), Seed: c.Seed, Runs: c.Runs,
 		Fixtures: len(c.Fixtures), Recorded: len(c.Recorded),
 	}
-	for _, l := range laws() {
+	for _, l := range laws(c.Limits) {
 		examined, err := k.examine(ctx, l)
 		if err != nil {
 			return Report{}, err

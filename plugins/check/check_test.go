@@ -30,7 +30,7 @@ func (d double) Resolve(_ context.Context, in plugins.Input) (plugins.Verdict, e
 // subject is a double in all ways of running it.
 func subject(d double) check.Subject {
 	return check.Subject{
-		Limits: plugins.DefaultLimits(), Reused: d, Interpreted: d,
+		Limits: plugins.DefaultLimits(), Reused: d, Interpreted: d, Unreset: d, Doubt: func() error { return nil },
 		Fresh: func(context.Context) (fixture.Resolver, error) { return d, nil },
 	}
 }
@@ -240,12 +240,37 @@ func TestTheThreeWayLawIsAboutHandlersThatLookAtTheBase(t *testing.T) {
 func TestTheHandbookExplainsEveryLaw(t *testing.T) {
 	raw, err := os.ReadFile(filepath.FromSlash("../../docs/HANDLERS.md"))
 	require.NoError(t, err)
-	for _, l := range run(t, subject(set(union)), check.Config{Runs: 1}).Laws {
+	all := check.Config{Runs: 1, Limits: plugins.Limits{Reset: plugins.ResetNone}}
+	for _, l := range run(t, subject(set(union)), all).Laws {
 		kind := "good"
 		if l.Needed {
 			kind = "needed"
 		}
 		require.Contains(t, string(raw), "\n| "+l.Name+" | "+kind+" | ")
+	}
+}
+
+func TestPurityIsALawWhereCallsAreNotReset(t *testing.T) {
+	unreset := check.Config{Runs: 1, Limits: plugins.Limits{Reset: plugins.ResetNone}}
+	impure, doubted := subject(set(union)), subject(set(union))
+	impure.Unreset = set(func([]string) string { return "left over" })
+	doubted.Doubt = func() error { return plugins.ErrImpure }
+	require.Empty(t, broken(run(t, subject(set(union)), unreset)))
+	for name, s := range map[string]check.Subject{"what calls leave": impure, "what the host noticed": doubted} {
+		r := run(t, s, unreset)
+		require.Equal(t, "purity", broken(r), name)
+		require.False(t, r.OK())
+		require.Empty(t, broken(run(t, s, check.Config{Runs: 1})), "%s does not matter to a handler that is reset", name)
+	}
+}
+
+func TestModulesThatKeepSomethingAreNotPure(t *testing.T) {
+	for module, state := range map[string]check.State{"counter": check.Broken, "verdicts": check.Held} {
+		r, err := check.Run(t.Context(), plugintest.Module(t, module), check.Config{Runs: 1, Limits: plugins.Limits{Reset: plugins.ResetNone}})
+		require.NoError(t, err)
+		require.Equal(t, state, law(t, r, "purity").State, "%s: %s", module, law(t, r, "purity").Problem)
+		require.Equal(t, check.Held, law(t, r, "determinism").State)
+		require.Equal(t, plugins.ResetNone, r.Limits.Reset)
 	}
 }
 
@@ -399,7 +424,7 @@ func TestRunChecksModules(t *testing.T) {
 			require.Equal(t, c.broken, broken(r), "%+v", r.Laws)
 			require.Equal(t, plugins.Rewriter, r.Rewriter)
 			require.Len(t, r.SHA256, 64)
-			require.Equal(t, check.Limits{MemoryBytes: 16 << 20, Fuel: c.fuel, OutputBytes: 8 << 20}, r.Limits)
+			require.Equal(t, check.Limits{MemoryBytes: 16 << 20, Fuel: c.fuel, OutputBytes: 8 << 20, Reset: plugins.ResetStrict}, r.Limits)
 		})
 	}
 }

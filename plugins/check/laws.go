@@ -32,9 +32,15 @@ const (
 	lawGrowth = "growth"
 )
 
-// laws are all laws, in the order of the report.
-func laws() []law {
-	return slices.Concat(neededLaws(), goodLaws())
+// laws are all laws for a handler with these limits, in the order of the report.
+func laws(l plugins.Limits) []law {
+	if l.Reset != plugins.ResetNone {
+		return slices.Concat(neededLaws(), goodLaws())
+	}
+	return slices.Concat(neededLaws(), []law{{
+		name: "purity", needed: true, inputs: everyKind, test: testPurity, whole: true,
+		rule: "without a reset between calls, verdict and fuel are the same",
+	}}, goodLaws())
 }
 
 func neededLaws() []law {
@@ -113,7 +119,7 @@ func goodLaws() []law {
 
 // conclude adds what only all laws together know: fuel, and traps that laws of other things met.
 func (k *checker) conclude(ctx context.Context, r *Report) error {
-	all := laws()
+	all := laws(k.config.Limits)
 	for i := range r.Laws {
 		l, err := &r.Laws[i], error(nil)
 		switch l.Name {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -49,6 +50,8 @@ type Limits struct {
 	MemoryBytes uint64 `json:"memory_bytes"`
 	Fuel        uint64 `json:"fuel"`
 	OutputBytes uint64 `json:"output_bytes"`
+	// Reset is plugins.ResetNone for a handler that is to be installed so.
+	Reset plugins.Reset `json:"reset"`
 }
 
 // Fuel is what calls that did not trap used.
@@ -171,6 +174,7 @@ func encodedSize(v any) int {
 	return len(raw)
 }
 
-func limitsOf(l plugins.Limits) Limits {
-	return Limits{MemoryBytes: l.MemoryBytes, Fuel: l.Fuel, OutputBytes: l.OutputBytes}
+// limitsOf are the limits that hold, with the reset that is asked for.
+func limitsOf(l plugins.Limits, reset plugins.Reset) Limits {
+	return Limits{MemoryBytes: l.MemoryBytes, Fuel: l.Fuel, OutputBytes: l.OutputBytes, Reset: cmp.Or(reset, plugins.ResetStrict)}
 }

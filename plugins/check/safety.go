@@ -82,6 +82,23 @@ func testInterpreter(ctx context.Context, k *checker, in plugins.Input) (string,
 	return differ("compiled", compiled, "interpreted", interpreted), true, nil
 }
 
+// testPurity runs the conflict after whatever was run before, in the state that this has left. What that depends on is the history, so
+// there is no small counterexample.
+func testPurity(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+	reset, err := k.call(ctx, in)
+	if err != nil {
+		return "", false, err
+	}
+	unreset, err := k.callOn(ctx, k.subject.Unreset, in)
+	if err != nil {
+		return "", false, err
+	}
+	if doubt := k.subject.Doubt(); doubt != nil {
+		return doubt.Error(), true, nil //nolint:nilerr // a doubt is what was looked for
+	}
+	return differ("after a reset", reset, "without one", unreset), true, nil
+}
+
 // testTraps wants any verdict. Running out of fuel is another law.
 func testTraps(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
 	o, err := k.call(ctx, in)

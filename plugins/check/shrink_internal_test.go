@@ -83,7 +83,7 @@ func TestShrinkEndsWithAnError(t *testing.T) {
 }
 
 func TestGeneratedConflictsAreConflicts(t *testing.T) {
-	for _, l := range laws() {
+	for _, l := range laws(plugins.Limits{}) {
 		k := &checker{corpus: newCorpus(nil, nil, 1), subject: Subject{Limits: plugins.DefaultLimits()}}
 		n := 0
 		for in := range l.inputs(k, newGenerator(k, l.name, 50)) {
