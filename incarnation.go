@@ -15,7 +15,6 @@ import (
 	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
 	"github.com/kvnode/kvnode/plugins"
-	"github.com/kvnode/kvnode/plugins/builtin"
 	"github.com/kvnode/kvnode/rest"
 )
 
@@ -142,7 +141,7 @@ func (i *incarnation) openEngine(ctx context.Context, n *Node, legacy *engine.Le
 	i.engine, err = engine.Open(engine.Config{
 		Name: n.cfg.Name, Cluster: n.cfg.Cluster, Actor: actor, Secret: secret, HTTP: reachableAt(i.http, i.bus.RouteAddr()), Route: i.bus.RouteAddr(), ReadyWait: n.cfg.ReadyWait,
 		ExpectPeers: n.cfg.NATSURL != "" || len(n.cfg.Join)+len(known) > 0, Restarts: restarts,
-		ForgetAfter: n.cfg.ForgetAfter, OnTrap: engine.TrapAction(n.cfg.OnTrap), Events: n.event, Legacy: legacy, Builtin: builtin.Module,
+		ForgetAfter: n.cfg.ForgetAfter, OnTrap: engine.TrapAction(n.cfg.OnTrap), Events: n.event, Legacy: legacy, Builtin: builtinHandler,
 	}, network, resolver{host: i.host})
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)

@@ -7,6 +7,7 @@ import (
 	"github.com/kvnode/kvnode/engine"
 	"github.com/kvnode/kvnode/engine/replica"
 	"github.com/kvnode/kvnode/plugins"
+	"github.com/kvnode/kvnode/plugins/builtin"
 )
 
 // resolver shows the plugins' host to the engine.
@@ -98,3 +99,12 @@ func (j judge) Doubt() error { return j.m.Doubt() }
 
 // Close implements engine.Judge.
 func (j judge) Close() error { return j.m.Close(context.Background()) }
+
+// builtinHandler finds a handler that every node brings along.
+func builtinHandler(name string) ([]byte, engine.Limits, bool) {
+	h, ok := builtin.Find(name)
+	if !ok {
+		return nil, engine.Limits{}, false
+	}
+	return h.Module(), engine.Limits{Fuel: h.Fuel}, true
+}

@@ -7,7 +7,7 @@ import (
 
 // bringIn installs the built-in handler of that name, when there is one and no module of that name is installed.
 func (e *Engine) bringIn(ctx context.Context, name string) error {
-	module, ok := e.core.cfg.Builtin(name)
+	module, limits, ok := e.core.cfg.Builtin(name)
 	if !ok {
 		return nil
 	}
@@ -16,7 +16,7 @@ func (e *Engine) bringIn(ctx context.Context, name string) error {
 			return nil
 		}
 	}
-	if _, err := e.InstallPlugin(ctx, name, module, Limits{}); err != nil {
+	if _, err := e.InstallPlugin(ctx, name, module, limits); err != nil {
 		return fmt.Errorf("install the built-in handler %s: %w", name, err)
 	}
 	return nil

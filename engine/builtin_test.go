@@ -16,7 +16,9 @@ func withBuiltin(t *testing.T, names ...string) *enginetest.Cluster {
 	c := enginetest.NewCluster(t, 1)
 	for _, name := range names {
 		c.Start(name, func(cfg *engine.Config) {
-			cfg.Builtin = func(name string) ([]byte, bool) { return []byte("union"), name == "set-union" }
+			cfg.Builtin = func(name string) ([]byte, engine.Limits, bool) {
+				return []byte("union"), engine.Limits{Fuel: 5}, name == "set-union"
+			}
 		})
 	}
 	for _, name := range names {
@@ -37,6 +39,7 @@ func TestATableThatNamesABuiltinHandlerIsJudgedByIt(t *testing.T) {
 		installed, err := c.Node("b").Plugins(t.Context())
 		require.NoError(t, err)
 		require.Len(t, installed, 1)
+		require.Equal(t, engine.Limits{Fuel: 5}, installed[0].Limits)
 	})
 }
 

@@ -14,6 +14,8 @@ type Handler struct {
 	Name string
 	// About says what it decides, and of what values, in one line.
 	About string
+	// Fuel is what a call may use, 0 for the default.
+	Fuel uint64
 
 	module func() []byte
 }
@@ -24,20 +26,20 @@ func (h Handler) Module() []byte { return h.module() }
 // All lists the handlers in the order of their names.
 func All() []Handler {
 	return []Handler{
-		{"counter", "a line `NAME PLUS MINUS` for each client that counts; the larger of each number stays", examples.PNCounter},
-		{"json-merge", "JSON documents, merged field by field against the version that all sides overwrote", examples.Document},
-		{"lww", "the newest version wins, also when it is a delete", examples.Newest},
-		{"max", "the greatest decimal number wins", examples.Max},
-		{"set-union", "the distinct lines of all versions, sorted", examples.Union},
+		{"counter", "a line `NAME PLUS MINUS` for each client that counts; the larger of each number stays", 0, examples.PNCounter},
+		{"json-merge", "JSON documents, merged field by field against the version that all sides overwrote", 100_000_000, examples.Document},
+		{"lww", "the newest version wins, also when it is a delete", 0, examples.Newest},
+		{"max", "the greatest decimal number wins", 0, examples.Max},
+		{"set-union", "the distinct lines of all versions, sorted", 0, examples.Union},
 	}
 }
 
-// Module returns the module of the handler of that name, if there is one. The caller owns the bytes.
-func Module(name string) ([]byte, bool) {
+// Find returns the handler of that name, if there is one.
+func Find(name string) (Handler, bool) {
 	all := All()
 	i := slices.IndexFunc(all, func(h Handler) bool { return h.Name == name })
 	if i < 0 {
-		return nil, false
+		return Handler{}, false
 	}
-	return all[i].Module(), true
+	return all[i], true
 }

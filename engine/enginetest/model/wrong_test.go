@@ -11,7 +11,7 @@ import (
 )
 
 // enough is the number of histories within which a mistake has to show.
-const enough = 2000
+const enough = 6000
 
 // TestOracleNoticesWrongProtocols proves that the histories can tell right from wrong: each of these is a mistake that is easily made, and that
 // most histories forgive.

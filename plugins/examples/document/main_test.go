@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/kvnode/kvnode/plugins/sdk"
 )
@@ -32,7 +35,36 @@ func TestADeletedDocumentStaysDeletedUnlessItWasChangedElsewhere(t *testing.T) {
 
 func TestVersionsThatAreNoJSONAreNotMerged(t *testing.T) {
 	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{}`, `{`)).String(), `fail "version 1 is no JSON: `)
-	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{} {}`, `{}`)).String(), `fail "version 0 is no JSON: something follows`)
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", `{} {}`, `{}`)).String(), `fail "version 0 is no JSON: it is not well formed`)
+}
+
+func TestWhatIsReadIsWhatPackageJSONReads(t *testing.T) {
+	token := rapid.SampledFrom([]string{
+		"{", "}", "[", "]", ":", ",", `"a"`, `"b\n\u00e9\""`, `"\x"`, "\"\x01\"", `"\u12g4"`, "0", "-1", "01", "1.50", "1.", "2e+9", "E1", "-", "true", "null", "nul", " ", "\n", "é",
+		`"k":1`, `{"k":[1,{}]}`, `"`,
+	})
+	seen := map[bool]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		text := strings.Join(rapid.SliceOfN(token, 0, 6).Draw(t, "tokens"), "")
+		var want bytes.Buffer
+		wantErr := json.Compact(&want, []byte(text))
+		got, err := parse([]byte(text))
+		require.Equal(t, wantErr == nil, err == nil, text)
+		if err == nil {
+			require.Equal(t, want.String(), string(got))
+		}
+		seen[err == nil]++
+	})
+	require.Positive(t, seen[true])
+	require.Positive(t, seen[false])
+}
+
+func TestLargeDocumentsAreRefused(t *testing.T) {
+	half := `"` + strings.Repeat("x", maxBytes/2-2) + `"`
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", half, half)).String(), "set ")
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", half, half+" ")).String(), "too much to merge")
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", half, "1").WithBase(half)).String(), "too much to merge")
+	require.Contains(t, mergeDocuments(sdk.NewConflict("doc", make([]string, maxVersions+1)...)).String(), "too much to merge")
 }
 
 func TestDeepDocumentsAreRefused(t *testing.T) {

@@ -2,125 +2,89 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
-	"maps"
-	"reflect"
 	"slices"
 )
-
-// node is a JSON value, or the absence of one.
-type node struct {
-	present bool
-	value   any
-}
-
-// maxDepth is how deep a document may be nested: each level takes stack, and growing the stack of a Go guest takes fuel.
-const maxDepth = 100
-
-var (
-	errMore = errors.New("something follows the value")
-	errDeep = errors.New("it is nested deeper than 100 levels")
-)
-
-// parse reads one JSON value; numbers stay as they are spelt.
-func parse(text []byte) (node, error) {
-	if depth(text) > maxDepth {
-		return node{}, errDeep
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	n := node{present: true}
-	if err := d.Decode(&n.value); err != nil {
-		return node{}, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return node{}, errMore
-	}
-	return n, nil
-}
-
-// depth is how deep the brackets of a JSON text nest. What is no JSON has some depth, too.
-func depth(text []byte) int {
-	deepest, open, quoted := 0, 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			open++
-			deepest = max(deepest, open)
-		case c == ']' || c == '}':
-			open--
-		}
-	}
-	return deepest
-}
-
-// text writes the value, the fields of its objects in order of their names.
-func (n node) text() ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(n.value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
-}
 
 // merge is the three-way merge of versions, oldest first, against what they have in common. It is the same for any order of versions, but where the
 // newest one holds.
 func merge(base node, versions []node) node {
-	changed := slices.DeleteFunc(slices.Clone(versions), base.equal)
-	if edits := slices.DeleteFunc(slices.Clone(changed), node.isAbsent); len(edits) > 0 {
-		changed = edits
+	var edit node // the newest
+	changes, edits, objects := 0, 0, 0
+	for _, n := range versions {
+		if n.equal(base) {
+			continue
+		}
+		changes++
+		if n.isAbsent() {
+			continue
+		}
+		edit = n
+		edits++
+		if n.isObject() {
+			objects++
+		}
 	}
 	switch {
-	case len(changed) == 0:
+	case changes == 0:
 		return base
-	case len(changed) > 1 && !slices.ContainsFunc(changed, func(n node) bool { return n.fields() == nil }):
-		return mergeFields(base, changed)
+	case objects > 1 && objects == edits:
+		return mergeFields(base, slices.DeleteFunc(slices.Clone(versions), func(n node) bool { return n.isAbsent() || n.equal(base) }))
 	default:
-		return changed[len(changed)-1]
+		return edit
 	}
 }
 
-// mergeFields merges objects that have each changed.
+// mergeFields merges objects that have each changed: it walks the fields of all, sorted by name, side by side.
 func mergeFields(base node, changed []node) node {
-	names := map[string]struct{}{}
-	for _, n := range changed {
-		for name := range n.fields() {
-			names[name] = struct{}{}
+	before := walk{base.fields()}
+	sides := make([]walk, len(changed))
+	for i, n := range changed {
+		sides[i] = walk{n.fields()}
+	}
+	merged := node{'{'}
+	values := make([]node, len(sides))
+	for {
+		next, ok := first(sides)
+		if !ok {
+			return append(merged, '}')
+		}
+		for i := range sides {
+			values[i] = sides[i].take(next.name)
+		}
+		if value := merge(before.take(next.name), values); !value.isAbsent() {
+			if len(merged) > 1 {
+				merged = append(merged, ',')
+			}
+			merged = append(append(append(merged, next.quoted...), ':'), value...)
 		}
 	}
-	merged := make(map[string]any, len(names))
-	sides := make([]node, len(changed))
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		for i, n := range changed {
-			sides[i] = n.field(name)
-		}
-		if n := merge(base.field(name), sides); n.present {
-			merged[name] = n.value
+}
+
+// walk is what is left of the fields of an object.
+type walk struct{ left []field }
+
+// first returns the field with the least name.
+func first(sides []walk) (least field, ok bool) {
+	for _, side := range sides {
+		if len(side.left) > 0 && (!ok || bytes.Compare(side.left[0].name, least.name) < 0) {
+			least, ok = side.left[0], true
 		}
 	}
-	return node{true, merged}
+	return least, ok
 }
 
-// fields is nil for what is no object.
-func (n node) fields() map[string]any {
-	fields, _ := n.value.(map[string]any)
-	return fields
+// take passes the field of that name, and those before it, and returns its value if there is one.
+func (w *walk) take(name []byte) node {
+	for len(w.left) > 0 {
+		switch order := bytes.Compare(w.left[0].name, name); {
+		case order > 0:
+			return nil
+		case order == 0:
+			value := w.left[0].value
+			w.left = w.left[1:]
+			return value
+		}
+		w.left = w.left[1:]
+	}
+	return nil
 }
-
-func (n node) field(name string) node {
-	value, ok := n.fields()[name]
-	return node{ok, value}
-}
-
-func (n node) isAbsent() bool { return !n.present }
-
-func (n node) equal(other node) bool { return reflect.DeepEqual(n, other) }
