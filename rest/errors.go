@@ -53,6 +53,11 @@ type Problem struct {
 
 // Problems returns the error table. Where an error matches two rows, the first counts: that a write is applied comes before why nobody confirmed it.
 func Problems() []Problem {
+	return append(engineProblems(), ownProblems()...)
+}
+
+// engineProblems are the rows of what the engine refuses.
+func engineProblems() []Problem {
 	return []Problem{
 		{engine.ErrBadTableName, "bad_table_name", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadOption, "bad_option", http.StatusBadRequest, ExitUsage},
@@ -89,7 +94,12 @@ func Problems() []Problem {
 		{engine.ErrNoQuorum, "no_quorum", http.StatusServiceUnavailable, ExitUnavailable},
 		{engine.ErrOverloaded, "overloaded", http.StatusServiceUnavailable, ExitUnavailable},
 		{engine.ErrNameTaken, "name_taken", http.StatusConflict, ExitConflict},
+	}
+}
 
+// ownProblems are the rows of what this package refuses, or meets.
+func ownProblems() []Problem {
+	return []Problem{
 		{ErrBadRequest, "bad_request", http.StatusBadRequest, ExitUsage},
 		{ErrBadMediaType, "bad_media_type", http.StatusUnsupportedMediaType, ExitUsage},
 		{ErrBadMethod, "bad_method", http.StatusMethodNotAllowed, ExitError},

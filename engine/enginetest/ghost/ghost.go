@@ -147,6 +147,11 @@ func (s *Story[K]) ShowsUnseen(known, seen Set) bool {
 
 // Check compares the versions that a node shows with what it must show if it knows these writes, and nothing else.
 func (s *Story[K]) Check(known Set, versions []replica.Version) error {
+	return s.CheckExcusing(known, versions, func(*Event) bool { return false })
+}
+
+// CheckExcusing is Check where the writes that are excused may be missing.
+func (s *Story[K]) CheckExcusing(known Set, versions []replica.Version, excused func(*Event) bool) error {
 	want := s.Shown(known)
 	missing := slices.Clone(want)
 	for _, v := range versions {
@@ -162,7 +167,7 @@ func (s *Story[K]) Check(known Set, versions []replica.Version) error {
 		}
 		missing = slices.Delete(missing, at, at+1)
 	}
-	if len(missing) > 0 {
+	if missing = slices.DeleteFunc(missing, excused); len(missing) > 0 {
 		return fmt.Errorf("%v: %s are missing, there are %d versions", s.ID, Dots(missing), len(versions))
 	}
 	return nil

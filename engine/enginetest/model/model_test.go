@@ -13,7 +13,7 @@ const stepsPerHistory = 400
 
 var (
 	seed  = flag.Uint64("seed", 0, "replay this history alone; 0 for all")
-	seeds = flag.Uint64("histories", 30_000, "number of histories")
+	seeds = flag.Uint64("histories", 20_000, "number of histories")
 )
 
 func TestHistories(t *testing.T) {

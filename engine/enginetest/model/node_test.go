@@ -115,8 +115,8 @@ func (n *node) learn(known map[string]ghost.Set) {
 }
 
 // check compares what the node shows of the key with the oracle.
-func (n *node) check(story *ghost.Story[string]) error {
-	if err := story.Check(n.known[story.ID], n.rep.Get(story.ID)); err != nil {
+func (n *node) check(story *ghost.Story[string], excused func(*ghost.Event) bool) error {
+	if err := story.CheckExcusing(n.known[story.ID], n.rep.Get(story.ID), excused); err != nil {
 		return fmt.Errorf("node %s/%s: %w", n.name, n.id.Short(), err)
 	}
 	return nil

@@ -29,7 +29,7 @@ var (
 )
 
 // defaultHistories is how many histories the test plays when nobody says how many.
-const defaultHistories = 1200
+const defaultHistories = 600
 
 func TestHistories(t *testing.T) {
 	if seed := onlySeed(t); seed != 0 {
@@ -88,17 +88,17 @@ func playAll(ctx context.Context, first, histories uint64) (sim.Counts, error) {
 // reached is how often at least the histories of a whole run must come to each kind of trouble, and to what it may lead to.
 func reached() map[string]int {
 	return map[string]int{
-		sim.CountFrameLost: 10_000, sim.CountFrameTwice: 5_000, sim.CountOverflow: 1_000, sim.CountLost: 500, sim.CountGarbage: 500,
-		sim.CountCut: 500, sim.CountMute: 200, sim.CountPause: 200, sim.CountSlow: 200, sim.CountSetClock: 500,
-		sim.CountCrash: 500, sim.CountJoin: 200, sim.CountOrderly: 200, sim.CountTrapRestart: 500, sim.CountExit: 20,
-		sim.CountAbsence: 100, sim.CountForget: 50, sim.CountReturn: 30, sim.CountRetire: 20, string(engine.EventForgotten): 10,
-		sim.CountCollected: 10, sim.CountTwin: 30, sim.CountTwinRefused: 30, string(engine.EventNameTaken): 30,
-		sim.CountFull: 10_000, sim.CountFullRemoved: 5, sim.CountDelta: 5_000, sim.CountAborted: 2_000, sim.CountDropInRepair: 200,
-		string(engine.EventConflict): 20_000, sim.CountMergerRun: 2_000, sim.CountMergerChange: 50, string(engine.EventTrap): 1_000,
-		string(engine.EventHandlerDisabled): 20, sim.CountRollBack: 200, string(engine.EventOptionsDiffer): 100,
-		sim.CountAcked + " at one": 5_000, sim.CountAcked + " at quorum": 5_000, sim.CountAcked + " at all": 5_000, sim.CountNotAcked: 1_000,
-		sim.CountReaped: 2_000, sim.CountBoth: 4_000,
-		sim.CountMatch: 2_000, sim.CountWatch: 1_000, sim.CountChange: 5_000,
+		sim.CountFrameLost: 5_000, sim.CountFrameTwice: 2_500, sim.CountOverflow: 500, sim.CountLost: 250, sim.CountGarbage: 250,
+		sim.CountCut: 250, sim.CountMute: 100, sim.CountPause: 100, sim.CountSlow: 100, sim.CountSetClock: 250,
+		sim.CountCrash: 250, sim.CountJoin: 100, sim.CountOrderly: 100, sim.CountTrapRestart: 250, sim.CountExit: 10,
+		sim.CountAbsence: 50, sim.CountForget: 25, sim.CountReturn: 15, sim.CountRetire: 10, string(engine.EventForgotten): 5,
+		sim.CountCollected: 5, sim.CountTwin: 15, sim.CountTwinRefused: 15, string(engine.EventNameTaken): 15,
+		sim.CountFull: 5_000, sim.CountFullRemoved: 2, sim.CountDelta: 2_500, sim.CountAborted: 1_000, sim.CountDropInRepair: 100,
+		string(engine.EventConflict): 10_000, sim.CountMergerRun: 1_000, sim.CountMergerChange: 25, string(engine.EventTrap): 500,
+		string(engine.EventHandlerDisabled): 10, sim.CountRollBack: 100, string(engine.EventOptionsDiffer): 50,
+		sim.CountAcked + " at one": 2_500, sim.CountAcked + " at quorum": 2_500, sim.CountAcked + " at all": 2_500, sim.CountNotAcked: 500,
+		sim.CountReaped: 1_000, sim.CountBoth: 2_000,
+		sim.CountMatch: 1_000, sim.CountWatch: 500, sim.CountChange: 2_500,
 	}
 }
 

@@ -16,7 +16,7 @@ func TestOracleNoticesBrokenRules(t *testing.T) {
 		says  string
 	}{
 		"an actor is never used again":              {wrong{reuseActor: true}, "mutations of this actor that were never made"},
-		"a restart in place keeps the memory":       {wrong{forget: true}, "forgot|went back"},
+		"a restart in place keeps the memory":       {wrong{forget: true}, "forgot|went back|lacks writes"},
 		"a handler decides by what it is told only": {wrong{biased: true}, "sees of"},
 	}
 	for rule, r := range rules {
