@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -40,6 +41,9 @@ const secretBytes = 32
 
 // closePatience is how long requests under way may take when a node goes down.
 const closePatience = 2 * time.Second
+
+// againPatience is how long a node that comes back waits for a route to a member that it knows: what it asks before there is one is lost.
+const againPatience = time.Second
 
 // boot brings a node up in order: handlers, network, engine, HTTP. What was brought up is closed again when a later step fails.
 // The legacy that comes back is what a next try has to begin with.
@@ -122,7 +126,7 @@ func (n *Node) listenHTTP() (net.Listener, error) {
 }
 
 func (i *incarnation) openEngine(ctx context.Context, n *Node, legacy *engine.Legacy, actor clock.Actor) error {
-	known, err := n.knownRoutes(legacy != nil)
+	known, err := n.knownRoutes(legacy)
 	if err != nil {
 		return err
 	}
@@ -151,14 +155,18 @@ func (i *incarnation) openEngine(ctx context.Context, n *Node, legacy *engine.Le
 	return nil
 }
 
-// knownRoutes are the addresses of members from earlier runs. A node that has run knows its members by its legacy too, and goes on without the disk.
-func (n *Node) knownRoutes(again bool) ([]string, error) {
+// knownRoutes are the addresses of members from earlier runs, and of those that the incarnation before knew. A node that has run goes on without the disk.
+func (n *Node) knownRoutes(legacy *engine.Legacy) ([]string, error) {
 	known, err := n.cfg.loadRoutes()
-	if err != nil && again {
-		n.diskFailed(err)
-		return nil, nil
+	if err != nil && legacy == nil {
+		return nil, err
 	}
-	return known, err
+	if err != nil {
+		n.diskFailed(err)
+	}
+	known = append(known, legacy.Routes()...)
+	slices.Sort(known)
+	return slices.Compact(known), nil
 }
 
 // openBus opens the network and waits for a first route where one is expected. What may have been lost is told to lost.
@@ -177,7 +185,7 @@ func (i *incarnation) openBus(ctx context.Context, n *Node, actor clock.Actor, k
 	if n.cfg.NATSURL == "" {
 		n.keepRoute(i.bus.ListenAddr())
 	}
-	return i.join(ctx, n)
+	return i.join(ctx, n, len(known) > 0)
 }
 
 // reachableAt is what other nodes are told of an HTTP address: one that listens on all interfaces is reached where the routes are.
@@ -237,16 +245,23 @@ func (n *Node) keepRoute(addr string) {
 	n.cfg.Route = addr
 }
 
-// join waits for a first route. Nobody answering is worth a warning, another cluster's node an error.
-func (i *incarnation) join(ctx context.Context, n *Node) error {
-	if len(n.cfg.Join) == 0 || n.cfg.NATSURL != "" {
+// join waits for a first route, where one is expected. Nobody answering is worth a warning, another cluster's node an error.
+func (i *incarnation) join(ctx context.Context, n *Node, again bool) error {
+	patience := n.cfg.ReadyWait
+	switch {
+	case n.cfg.NATSURL != "":
+		return nil
+	case len(n.cfg.Join) > 0:
+	case again:
+		patience = min(patience, againPatience)
+	default:
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.ReadyWait)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	err := i.bus.Joined(ctx)
 	switch {
-	case err == nil:
+	case err == nil || len(n.cfg.Join) == 0:
 	case errors.Is(err, bus.ErrClusterName), errors.Is(err, bus.ErrPassword):
 		return fmt.Errorf("join: %w", err)
 	default:

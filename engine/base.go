@@ -78,6 +78,13 @@ func (c *Core) fetchBase(job Job) bool {
 	return true
 }
 
+// insistOnBases asks for bases again that no member had: who has come since may have them.
+func (c *Core) insistOnBases() {
+	for _, t := range c.space.sortedTables() {
+		t.views.insist()
+	}
+}
+
 // forgetBases forgets the searches for bases of conflicts that are over.
 func (c *Core) forgetBases() {
 	maps.DeleteFunc(c.cases.bases, func(id caseID, _ *baseQuest) bool { _, queued := c.cases.queued[id]; return !queued })

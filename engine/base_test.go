@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,5 +206,39 @@ func TestConflictWhoseBaseNobodyHasIsJudgedWithoutIt(t *testing.T) {
 		everywhere(t, c, "k", "?>left,right")
 		require.NoError(t, engine.Give(c.Node("b").Engine, "carts", "k", all))
 		require.Equal(t, "before>left,right", string(get(t, c.Node("b"), "k").Value), "once it is there")
+	})
+}
+
+func TestBaseThatNobodyHadIsAskedForAgainWhenAMemberComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "base", "a", "b")
+		told, all := forkedDeltas(t)
+		isolate(c)
+		require.NoError(t, engine.Give(c.Node("a").Engine, "carts", "k", told...))
+		require.NoError(t, engine.Give(c.Node("b").Engine, "carts", "k", told...))
+		require.NoError(t, engine.Give(c.Node("b").Engine, "carts", "k", all))
+		c.Pass(10 * time.Second)
+		require.Equal(t, "?>left,right", string(get(t, c.Node("a"), "k").Value))
+		require.Equal(t, "before>left,right", string(get(t, c.Node("b"), "k").Value))
+		c.Converge()
+		c.Await("all nodes to show the same", func() bool {
+			return string(get(t, c.Node("a"), "k").Value) == "before>left,right"
+		})
+	})
+}
+
+func TestHugeValuesWrittenOftenDuringASplitStillArrive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "base", "a", "b")
+		put(t, c.Node("a"), "carts", "k", "before")
+		isolate(c)
+		huge := strings.Repeat("x", engine.MaxValueBytes)
+		for i := range 10 {
+			value := strconv.Itoa(i) + huge[1:]
+			_, err := c.Node("a").Put(t.Context(), "carts", []engine.KV{{Key: "k", Value: []byte(value)}}, engine.WithAck(engine.AckLocal))
+			require.NoError(t, err)
+		}
+		c.Converge()
+		require.Equal(t, byte('9'), get(t, c.Node("b"), "k").Value[0])
 	})
 }

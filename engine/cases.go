@@ -133,6 +133,7 @@ func (c *Core) settleConflicts() {
 	}
 	if c.cases.generation != c.members.generation {
 		c.cases.generation, c.cases.rescan = c.members.generation, true
+		c.insistOnBases()
 	}
 	if c.cases.rescan {
 		c.cases.rescan = false

@@ -105,6 +105,23 @@ type Legacy struct {
 	retired map[clock.Actor]struct{}
 }
 
+// Routes lists where the other members take routes, sorted. A nil Legacy knows of none.
+func (l *Legacy) Routes() []string {
+	if l == nil {
+		return nil
+	}
+	l.space.mu.RLock()
+	defer l.space.mu.RUnlock()
+	var out []string
+	for _, m := range l.space.facts.members {
+		if m.Actor != l.actor && m.Route != "" {
+			out = append(out, m.Route)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // handOver returns the state for the next incarnation. The core must not be stepped any more.
 func (c *Core) handOver() *Legacy {
 	return &Legacy{

@@ -138,7 +138,8 @@ func GatherInstallOptions(opts ...InstallOption) InstallOptions {
 }
 
 // InstallPlugin checks a module and replicates its bytes, in chunks, to all nodes, also to those that join later. Installing the same bytes under the same
-// name again changes nothing, but brings bytes back that were lost with the node that first had them, and replaces the check report where one is given.
+// name again changes nothing, but brings bytes back that were lost with the node that first had them, and replaces the check report and the limits where
+// they are given. Tables for which the module was activated have the new limits once it is activated again.
 // The first module under a table's handler name is in force at once, later ones after Activate. Errors: ErrBadPluginName, ErrBadModule, ErrBadCheck,
 // ErrNotReady.
 func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, l Limits, opts ...InstallOption) (PluginInfo, error) {
@@ -176,12 +177,12 @@ func (e *Engine) install(ctx context.Context, rec pluginRecord, module []byte) (
 		rec.Number = held.Number
 	}
 	here := known && s.pluginInfo(held).Here
-	switch {
-	case here && (len(rec.Check) == 0 || bytes.Equal(rec.Check, held.Check)):
-		return s.pluginInfo(held), nil
-	case here:
-		held.Check = rec.Check
-		return s.pluginInfo(held), e.record(ctx, rec.key(), held)
+	if here {
+		renewed, changed := held.renewed(rec)
+		if !changed {
+			return s.pluginInfo(held), nil
+		}
+		return s.pluginInfo(renewed), e.record(ctx, rec.key(), renewed)
 	}
 	chunks, err := e.core.storeModule(rec, module)
 	if err != nil {
@@ -191,6 +192,19 @@ func (e *Engine) install(ctx context.Context, rec pluginRecord, module []byte) (
 		rec.Number = s.nextNumber(rec.Name)
 	}
 	return s.pluginInfo(rec), e.record(ctx, rec.key(), rec, chunks...)
+}
+
+// renewed is the record of a module that is installed again: with the report, and the limits, that come with that if any do, and the metering of this node.
+func (r pluginRecord) renewed(again pluginRecord) (_ pluginRecord, changed bool) {
+	before := r
+	if len(again.Check) > 0 {
+		r.Check = again.Check
+	}
+	if again.Limits != (Limits{}) {
+		r.Limits = again.Limits
+	}
+	r.Rewriter = again.Rewriter
+	return r, r.Limits != before.Limits || r.Rewriter != before.Rewriter || !bytes.Equal(r.Check, before.Check)
 }
 
 func (c *Core) newPlugin(name string, module []byte, l Limits) pluginRecord {

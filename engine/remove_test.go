@@ -113,3 +113,19 @@ func TestAModuleThatIsActivatedOnTheOtherSideOfASplitComesBackByInstallingIt(t *
 		require.Zero(t, c.Count(engine.EventTrap))
 	})
 }
+
+func TestInstallingAModuleAgainGivesItTheNewLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a", "b")
+		before, err := c.Node("a").Plugins(t.Context())
+		require.NoError(t, err)
+		again, err := c.Node("b").InstallPlugin(t.Context(), before[0].Name, []byte("union"), engine.Limits{Fuel: 77, Reset: engine.ResetNone})
+		require.NoError(t, err)
+		require.Equal(t, engine.Limits{Fuel: 77, Reset: engine.ResetNone}, again.Limits)
+		require.Equal(t, before[0].Number, again.Number)
+		require.Equal(t, uint64(77), info(t, c.Node("a"), "carts").Active.Limits.Fuel)
+		again, err = c.Node("b").InstallPlugin(t.Context(), before[0].Name, []byte("union"), engine.Limits{})
+		require.NoError(t, err)
+		require.Equal(t, uint64(77), again.Limits.Fuel, "no limits are no change")
+	})
+}

@@ -119,7 +119,7 @@ func ReplayOn(ctx context.Context, judge Judge, conflicts []Conflict, now func()
 			Before: Outcome{State: entry.State, Verdict: entry.Verdict, Value: entry.Value, Reason: entry.Reason},
 			After:  Outcome{State: again.state, Verdict: again.verdict, Value: again.value, Reason: again.reason},
 		}
-		r.Changed = r.Before.isVerdict() && !r.Before.endsAs(r.After)
+		r.Changed = r.Before.isVerdict() && again.state != Unavailable && !r.Before.endsAs(r.After)
 		out = append(out, r)
 	}
 	return out, nil

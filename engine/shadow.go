@@ -228,11 +228,13 @@ func (c *Core) onShadow(_ clock.Actor, f shadowFrame) error {
 }
 
 func (c *Core) noteShadow(f shadowFrame) {
+	t, err := c.space.table(f.Table)
+	if err != nil {
+		return
+	}
 	inForce := ""
-	if t, err := c.space.table(f.Table); err == nil {
-		if rec, ok := c.space.shadow(t); ok {
-			inForce = rec.id(c.codec)
-		}
+	if rec, ok := c.space.shadow(t); ok {
+		inForce = rec.id(c.codec)
 	}
 	d := Difference{ID: f.ID, Key: string(f.Key), Live: f.Live.public(), Shadow: f.Shadow.public(), Time: c.cfg.Now().UTC()}
 	c.space.shadows.note(f.Table, f.Record, inForce, d, f.Equal)

@@ -160,6 +160,13 @@ func (c *viewCache) waive(key, siblings string) {
 	c.waived[key] = siblings
 }
 
+// insist forgets which siblings may be judged without their base.
+func (c *viewCache) insist() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waived = map[string]string{}
+}
+
 func (c *viewCache) isWaived(key, siblings string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

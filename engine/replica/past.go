@@ -22,6 +22,8 @@ const (
 	maxPast = 8
 	// oldPast is how many of these are the oldest, before a gap.
 	oldPast = 5
+	// maxPastBytes bounds the values of a past: an object travels whole, in one message.
+	maxPastBytes = 2 << 20
 )
 
 // Ancestor is a version that was overwritten.
@@ -204,20 +206,40 @@ func (p *Past) cut(n int) {
 	p.gap = max(p.gap-n, 0)
 }
 
-// limit leaves out what a past has beyond maxPast: what follows the oldest, as far as it succeeds these, or the oldest.
+// limit leaves out what a past has beyond maxPast and maxPastBytes: what follows the oldest, as far as it succeeds these, or the oldest.
 func (p *Past) limit() {
-	for len(p.elders) > maxPast {
-		for k := oldPast; k > 0 && p.gap == 0; k-- {
+	for len(p.elders) > maxPast || p.size() > maxPastBytes {
+		for k := min(oldPast, len(p.elders)-1); k > 0 && p.gap == 0; k-- {
 			if p.elders[k-1].sole {
 				p.gap = k
 			}
 		}
-		if p.gap == 0 {
+		switch p.gap {
+		case 0:
 			p.cut(1)
-			continue
+		case len(p.elders):
+			p.end()
+		default:
+			p.elders = slices.Delete(p.elders, p.gap, p.gap+1)
 		}
-		p.elders = slices.Delete(p.elders, p.gap, p.gap+1)
 	}
+}
+
+// end leaves out the last elder before a gap that ends the past, and those before it that did not stand alone.
+func (p *Past) end() {
+	p.elders = p.elders[:len(p.elders)-1]
+	for len(p.elders) > 0 && !p.elders[len(p.elders)-1].sole {
+		p.elders = p.elders[:len(p.elders)-1]
+	}
+	p.gap = len(p.elders)
+}
+
+// size is how many bytes the values have.
+func (p *Past) size() (bytes int) {
+	for _, e := range p.elders {
+		bytes += len(e.Value)
+	}
+	return bytes
 }
 
 // isEverywhere reports whether all members that were known at the last collection are known to have the mutation.
