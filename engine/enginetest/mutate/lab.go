@@ -94,6 +94,7 @@ func (v *variant) program(ctx context.Context, pkg string) (string, error) {
 	out := filepath.Join(v.folder, strconv.Itoa(len(v.programs))+".test")
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", v.overlay, plainCode, "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Dir = v.lab.root
+	cmd.Env = append(os.Environ(), "GOGC=400") // a compiler lives for seconds: what it leaves need not be collected often
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s %w: %w\n%s", pkg, errBuild, err, said)
 	}
