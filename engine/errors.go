@@ -32,6 +32,8 @@ var (
 	ErrTableExists = errors.New("table exists with other options")
 	ErrNoPlugin    = errors.New("no such plugin: install it with 'kvnode plugin install'")
 	ErrNoHandler   = errors.New("the table has no handler: activate one with 'kvnode plugin activate'")
+	// ErrAmbiguous refuses a name or a beginning of a SHA-256 that stands for several modules, where one is wanted.
+	ErrAmbiguous = errors.New("this names several modules: give NAME@NUMBER as 'kvnode plugin ls' shows it")
 	// ErrPluginInUse refuses to remove a module that judges a table, or is a table's shadow.
 	ErrPluginInUse = errors.New("the module is in use: activate another one first, or end the shadow with 'kvnode plugin activate TABLE --shadow --off'")
 	ErrNoShadow    = errors.New("the table has no shadow: start one with 'kvnode plugin activate TABLE PLUGIN --shadow'")

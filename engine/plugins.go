@@ -342,24 +342,27 @@ const minHashPrefix = 4
 // findPlugin finds a module by name (the newest of that name), by NAME@NUMBER, or by SHA-256 or an unambiguous beginning of it, with NAME@ before it or
 // not.
 func (s *space) findPlugin(ref string) (pluginRecord, error) {
+	found := s.namedBy(ref)
+	switch {
+	case len(found) == 0:
+		return pluginRecord{}, fmt.Errorf("%w (asked for %.80q)", ErrNoPlugin, ref)
+	case found[0].Name != ref && slices.ContainsFunc(found, func(r pluginRecord) bool { return r.SHA256 != found[0].SHA256 }):
+		return pluginRecord{}, fmt.Errorf("%w (asked for %.80q)", ErrAmbiguous, ref)
+	}
+	return found[len(found)-1], nil
+}
+
+// namedBy lists the modules that a reference stands for, in the order of their installation: those of a name, or those that the rest of it means.
+func (s *space) namedBy(ref string) []pluginRecord {
 	all := s.plugins()
-	for _, r := range slices.Backward(all) {
-		if r.Name == ref {
-			return r, nil
-		}
+	if slices.ContainsFunc(all, func(r pluginRecord) bool { return r.Name == ref }) {
+		return slices.DeleteFunc(all, func(r pluginRecord) bool { return r.Name != ref })
 	}
 	name, version, named := strings.Cut(ref, "@")
 	if !named {
 		version = ref
 	}
-	found := slices.DeleteFunc(all, func(r pluginRecord) bool { return named && r.Name != name || !r.is(version, named) })
-	switch {
-	case len(found) == 0:
-		return pluginRecord{}, fmt.Errorf("%w (asked for %.80q)", ErrNoPlugin, ref)
-	case slices.ContainsFunc(found, func(r pluginRecord) bool { return r.SHA256 != found[0].SHA256 }):
-		return pluginRecord{}, fmt.Errorf("%w %q: it names several modules, give more of the SHA-256", ErrNoPlugin, ref)
-	}
-	return found[len(found)-1], nil
+	return slices.DeleteFunc(all, func(r pluginRecord) bool { return named && r.Name != name || !r.is(version, named) })
 }
 
 // is says whether a number, or a beginning of a SHA-256, names the module. Numbers count only behind a name.

@@ -8,7 +8,7 @@ import (
 )
 
 // RemovePlugin removes one module from all nodes, with its bytes unless they are installed under another name too. The plugin is a name that has one module,
-// NAME@NUMBER, a SHA-256, or an unambiguous beginning of one. Errors: ErrNoPlugin, ErrPluginInUse while it judges a table or is a table's shadow,
+// NAME@NUMBER, a SHA-256, or an unambiguous beginning of one. Errors: ErrNoPlugin, ErrAmbiguous, ErrPluginInUse while it judges a table or is a table's shadow,
 // ErrNotReady. Where it is activated on the other side of a split meanwhile, it stays in force without its bytes: readers see the siblings, until it is
 // installed again or another one is activated.
 func (e *Engine) RemovePlugin(ctx context.Context, plugin string) error {
@@ -39,9 +39,8 @@ func (e *Engine) RemovePlugin(ctx context.Context, plugin string) error {
 
 // onePlugin finds the one module that a reference names.
 func (s *space) onePlugin(ref string) (pluginRecord, error) {
-	named := slices.DeleteFunc(s.plugins(), func(r pluginRecord) bool { return r.Name != ref })
-	if len(named) > 1 {
-		return pluginRecord{}, fmt.Errorf("%w %q: it names %d modules, give NAME@NUMBER", ErrNoPlugin, ref, len(named))
+	if len(s.namedBy(ref)) > 1 {
+		return pluginRecord{}, fmt.Errorf("%w (asked for %.80q)", ErrAmbiguous, ref)
 	}
 	return s.findPlugin(ref)
 }

@@ -81,7 +81,7 @@ func TestANameWithSeveralModulesIsNotRemovedAsAWhole(t *testing.T) {
 		c := open(t, "", "a")
 		install(t, c.Node("a"), "old", "union")
 		install(t, c.Node("a"), "old", "latest")
-		require.ErrorContains(t, c.Node("a").RemovePlugin(t.Context(), "old"), "NAME@NUMBER")
+		require.ErrorIs(t, c.Node("a").RemovePlugin(t.Context(), "old"), engine.ErrAmbiguous)
 		removeModule(t, c.Node("a"), "old@1")
 		require.Equal(t, 3, install(t, c.Node("a"), "old", "keep").Number, "numbers are not given again")
 		all, err := c.Node("a").Plugin(t.Context(), "old")
@@ -127,5 +127,16 @@ func TestInstallingAModuleAgainGivesItTheNewLimits(t *testing.T) {
 		again, err = c.Node("b").InstallPlugin(t.Context(), before[0].Name, []byte("union"), engine.Limits{})
 		require.NoError(t, err)
 		require.Equal(t, uint64(77), again.Limits.Fuel, "no limits are no change")
+	})
+}
+
+func TestAHashThatSeveralNamesShareNamesNoOneModuleToRemove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "", "a")
+		sha := install(t, c.Node("a"), "one", "union").SHA256
+		install(t, c.Node("a"), "two", "union")
+		require.ErrorIs(t, c.Node("a").RemovePlugin(t.Context(), sha), engine.ErrAmbiguous)
+		require.NoError(t, c.Node("a").RemovePlugin(t.Context(), "one@"+sha))
+		require.NoError(t, c.Node("a").RemovePlugin(t.Context(), sha))
 	})
 }

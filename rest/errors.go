@@ -76,6 +76,7 @@ func engineProblems() []Problem {
 		{engine.ErrNoTable, "no_table", http.StatusNotFound, ExitNotFound},
 		{engine.ErrTableExists, "table_exists", http.StatusConflict, ExitConflict},
 		{engine.ErrNoPlugin, "no_plugin", http.StatusNotFound, ExitNotFound},
+		{engine.ErrAmbiguous, "ambiguous", http.StatusConflict, ExitUsage},
 		{engine.ErrNoHandler, "no_handler", http.StatusConflict, ExitNotFound},
 		{engine.ErrPluginInUse, "plugin_in_use", http.StatusConflict, ExitConflict},
 		{engine.ErrNoShadow, "no_shadow", http.StatusNotFound, ExitNotFound},
