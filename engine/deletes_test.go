@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,7 +229,10 @@ func TestWatcherSeesADeleteOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := openVisible(t, engine.Keep, "", "a", "b")
 		put(t, c.Node("a"), "carts", "k", "v")
-		var seen []bool
+		var (
+			mu   sync.Mutex
+			seen []bool
+		)
 		for _, name := range c.Names() {
 			changes := c.Node(name).Watch(t.Context(), "carts", engine.Pattern{})
 			go func() {
@@ -236,7 +240,9 @@ func TestWatcherSeesADeleteOnce(t *testing.T) {
 					if err != nil {
 						return
 					}
+					mu.Lock()
 					seen = append(seen, change.Deleted)
+					mu.Unlock()
 				}
 			}()
 		}
