@@ -2,7 +2,6 @@ package replica
 
 import (
 	"bytes"
-	"cmp"
 	"maps"
 	"slices"
 
@@ -73,9 +72,7 @@ func Strip(o Object, c clock.Clock) Object {
 // Canonical returns a copy of the versions in the order that handlers and readers see: by stamp, then the actor's bytes, then the counter.
 func Canonical(vs []Version) []Version {
 	out := slices.Clone(vs)
-	slices.SortFunc(out, func(v, w Version) int {
-		return cmp.Or(cmp.Compare(v.Stamp, w.Stamp), v.Dot.Compare(w.Dot))
-	})
+	slices.SortFunc(out, Version.compareAge)
 	return out
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -51,10 +52,7 @@ func (v view) refused() bool {
 func (k *checker) view(ctx context.Context, in plugins.Input) (view, error) {
 	in.Versions = slices.Clone(in.Versions)
 	slices.SortFunc(in.Versions, func(a, b plugins.Version) int {
-		if a.Time != b.Time {
-			return compare(a.Time, b.Time)
-		}
-		return compare(a.Origin, b.Origin)
+		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Origin, b.Origin))
 	})
 	o, err := k.call(ctx, in)
 	if err != nil {
@@ -79,17 +77,6 @@ func (k *checker) view(ctx context.Context, in plugins.Input) (view, error) {
 	newest := in.Versions[len(in.Versions)-1]
 	v.decided, v.version.Time, v.version.Origin = true, newest.Time+1, newest.Origin
 	return v, nil
-}
-
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
-	}
 }
 
 // conflict is a conflict of these versions under in's key.

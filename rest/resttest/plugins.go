@@ -88,6 +88,16 @@ func (s *Store) find(plugin string) (int, error) {
 	return 0, engine.ErrNoPlugin
 }
 
+// pair is a table, and the place of the module that shall judge it.
+func (s *Store) pair(name, plugin string) (*table, int, error) {
+	t, ok := s.tables[name]
+	if !ok {
+		return nil, 0, engine.ErrNoTable
+	}
+	i, err := s.find(plugin)
+	return t, i, err
+}
+
 // Activate implements rest.Store.
 func (s *Store) Activate(ctx context.Context, name, plugin string) (engine.Handler, error) {
 	leave, err := s.enter(ctx)
@@ -95,11 +105,7 @@ func (s *Store) Activate(ctx context.Context, name, plugin string) (engine.Handl
 		return engine.Handler{}, err
 	}
 	defer leave()
-	t, ok := s.tables[name]
-	if !ok {
-		return engine.Handler{}, engine.ErrNoTable
-	}
-	i, err := s.find(plugin)
+	t, i, err := s.pair(name, plugin)
 	if err != nil {
 		return engine.Handler{}, err
 	}
@@ -173,11 +179,7 @@ func (s *Store) ActivateShadow(ctx context.Context, name, plugin string) (engine
 		return engine.Handler{}, err
 	}
 	defer leave()
-	t, ok := s.tables[name]
-	if !ok {
-		return engine.Handler{}, engine.ErrNoTable
-	}
-	i, err := s.find(plugin)
+	t, i, err := s.pair(name, plugin)
 	if err != nil {
 		return engine.Handler{}, err
 	}
