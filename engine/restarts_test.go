@@ -90,7 +90,7 @@ func (r *restarts) settle() (bytes, incarnations int) {
 
 func TestClocksStaySmallThroughHundredsOfRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := openRestarts(t, 10*time.Second, 10, time.Second)
+		r := openRestarts(t, 10*time.Second, 10, 2*time.Second)
 		for r.done < 200 {
 			r.turn()
 			r.look()
@@ -153,7 +153,7 @@ func inVirtualTime(b *testing.B, f func(t *testing.T)) {
 // The records of incarnations that are over are kept for members that were away, but not for ever: 256 of them, and those of the last rounds.
 func TestRecordsOfTheDeadDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := openRestarts(t, 10*time.Second, 10, time.Second)
+		r := openRestarts(t, 10*time.Second, 10, 2*time.Second)
 		for r.done < 320 {
 			r.turn()
 		}
