@@ -195,8 +195,8 @@ func (i *instance) resolve(f *abi.Frame, size uint64, limits *Limits, v *Verdict
 	if err != nil {
 		return err
 	}
-	out, err := abi.DecodeOutput(i.bytes(), addr, int32(status), len(f.Versions))
-	if err != nil {
+	var out abi.Output
+	if err := out.Decode(i.bytes(), addr, int32(status), len(f.Versions)); err != nil {
 		return &Trap{Reason: "malformed verdict: " + err.Error(), Fuel: i.used()}
 	}
 	v.decide(&out, f, limits)

@@ -6,16 +6,21 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // pool keeps the idle instances of one module, last in first out, and bounds how many are at work.
 type pool struct {
 	size int
+	// hot is an idle instance that keeps its slot: the next call takes it without the lock. Whoever waits, or closes the pool,
+	// sets slow first and looks for a hot one then; whoever leaves one looks at slow afterwards. So one of the two sees the other.
+	hot  atomic.Pointer[instance]
+	slow atomic.Bool
 
 	// mu guards all below.
 	mu   sync.Mutex
 	idle []*instance
-	busy int // slots taken, at most size
+	busy int // slots taken, at most size; that of hot counts
 	// turns are of those who wait for a slot, first come first served: each is sent true with a slot, or false when the
 	// pool has closed.
 	turns  []chan bool
@@ -31,6 +36,9 @@ func newPool(size int) *pool {
 // acquire waits for leave to run, and returns an idle instance, or nil when the caller has to make one. It returns
 // ErrClosed, or ctx's error wrapped in ErrHost.
 func (p *pool) acquire(ctx context.Context) (*instance, error) {
+	if i := p.hot.Swap(nil); i != nil {
+		return i, nil
+	}
 	p.mu.Lock()
 	switch {
 	case p.closed:
@@ -44,6 +52,7 @@ func (p *pool) acquire(ctx context.Context) (*instance, error) {
 	}
 	turn := make(chan bool, 1)
 	p.turns = append(p.turns, turn)
+	p.coolLocked()
 	p.mu.Unlock()
 	return p.wait(ctx, turn)
 }
@@ -73,7 +82,16 @@ func (p *pool) withdraw(turn chan bool) bool {
 		return false
 	}
 	p.turns = slices.Delete(p.turns, at, at+1)
+	p.slow.Store(p.closed || len(p.turns) > 0)
 	return true
+}
+
+// coolLocked makes everybody take the lock, and gives the slot of the hot instance to who waits.
+func (p *pool) coolLocked() {
+	p.slow.Store(true)
+	if i := p.hot.Swap(nil); i != nil {
+		p.releaseLocked(i)
+	}
 }
 
 func (p *pool) pop() *instance {
@@ -95,14 +113,27 @@ func (p *pool) popLocked() *instance {
 
 // release ends what acquire began. i goes back to the pool; nil means that there is nothing to keep.
 func (p *pool) release(i *instance) {
+	if i != nil && p.hot.CompareAndSwap(nil, i) {
+		if !p.slow.Load() {
+			return
+		}
+		if i = p.hot.Swap(nil); i == nil {
+			return // another took it, with its slot
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.releaseLocked(i)
+}
+
+func (p *pool) releaseLocked(i *instance) {
 	if i != nil {
 		p.idle = append(p.idle, i)
 	}
 	if len(p.turns) > 0 {
 		p.turns[0] <- true
 		p.turns = slices.Delete(p.turns, 0, 1)
+		p.slow.Store(p.closed || len(p.turns) > 0)
 		return
 	}
 	p.busy--
@@ -140,4 +171,5 @@ func (p *pool) shut() {
 	if p.busy == 0 {
 		close(p.drained)
 	}
+	p.coolLocked()
 }

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/zeebo/xxh3"
 
@@ -104,7 +105,7 @@ func (in *Input) fill(f *abi.Frame) {
 
 // seed hashes everything that the handler sees, so that it is the same wherever the conflict is.
 func (in *Input) seed() uint64 {
-	seed := xxh3.HashSeed(in.Key, 0)
+	seed := xxh3.Hash(in.Key)
 	for i := range in.Versions {
 		seed = mix(seed, &in.Versions[i])
 	}
@@ -114,13 +115,23 @@ func (in *Input) seed() uint64 {
 	return seed
 }
 
-// mix adds a version to a seed: its stamp by steps of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), then its value.
+// mix adds a version to a seed, by folded multiplications as in wyhash (Wang Yi, 2019); the values are hashed apart, so that the
+// processor can do that at once.
 func mix(seed uint64, v *Version) uint64 {
-	seed = splitMix(splitMix(seed^v.Time) ^ v.Origin)
+	origin := v.Origin
 	if v.Deleted {
-		seed = splitMix(seed ^ abi.FlagDelete)
+		origin = ^origin
 	}
-	return xxh3.HashSeed(v.Value, seed)
+	return fold(seed^xxh3.Hash(v.Value), fold(v.Time^splitMixStep, origin^foldStep))
+}
+
+// foldStep is a multiplier of SplitMix64.
+const foldStep = 0xbf58476d1ce4e5b9
+
+// fold multiplies to 128 bits, and folds the halves.
+func fold(a, b uint64) uint64 {
+	high, low := bits.Mul64(a, b)
+	return high ^ low
 }
 
 // refuse says why a frame of a size is over the limits, or nothing.

@@ -155,6 +155,11 @@ func TestDecodeRefusesWhatPointsOutside(t *testing.T) {
 	require.ErrorIs(t, err, abi.ErrFrame)
 }
 
+func decodeOutput(memory []byte, frame uint32, status int32) (out abi.Output, err error) {
+	err = out.Decode(memory, frame, status, 2)
+	return out, err
+}
+
 func TestDecodeOutputReadsWhatTheStatusUses(t *testing.T) {
 	memory := make([]byte, 256)
 	copy(memory[200:], "plum")
@@ -166,7 +171,7 @@ func TestDecodeOutputReadsWhatTheStatusUses(t *testing.T) {
 	} {
 		clear(frame[:abi.HeaderBytes])
 		abi.EncodeOutput(frame, want, 200)
-		got, err := abi.DecodeOutput(memory, 64, status, 2)
+		got, err := decodeOutput(memory, 64, status)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
@@ -176,17 +181,17 @@ func TestDecodeOutputRefusesViolations(t *testing.T) {
 	memory := make([]byte, 128)
 	set := abi.Output{Status: abi.StatusSet, Value: make([]byte, 9)}
 	abi.EncodeOutput(memory, set, 120)
-	_, err := abi.DecodeOutput(memory, 0, 1, 2)
+	_, err := decodeOutput(memory, 0, 1)
 	require.ErrorIs(t, err, abi.ErrPointer)
 	abi.EncodeOutput(memory, set, 1<<32-1)
-	_, err = abi.DecodeOutput(memory, 0, 1, 2)
+	_, err = decodeOutput(memory, 0, 1)
 	require.ErrorIs(t, err, abi.ErrPointer)
 	abi.EncodeOutput(memory, abi.Output{Status: abi.StatusPick, Index: 2}, 0)
-	_, err = abi.DecodeOutput(memory, 0, 3, 2)
+	_, err = decodeOutput(memory, 0, 3)
 	require.ErrorIs(t, err, abi.ErrIndex)
-	_, err = abi.DecodeOutput(memory, 0, 4, 2)
+	_, err = decodeOutput(memory, 0, 4)
 	require.ErrorIs(t, err, abi.ErrStatus)
-	_, err = abi.DecodeOutput(memory, 65, 0, 2)
+	_, err = decodeOutput(memory, 65, 0)
 	require.ErrorIs(t, err, abi.ErrPointer)
 }
 
@@ -211,7 +216,7 @@ func FuzzDecodeOutput(f *testing.F) {
 		f.Add(encode(&frame, 0), uint32(0), int32(1))
 	}
 	f.Fuzz(func(t *testing.T, memory []byte, frame uint32, status int32) {
-		o, err := abi.DecodeOutput(memory, frame, status, 2)
+		o, err := decodeOutput(memory, frame, status)
 		if err == nil {
 			require.LessOrEqual(t, len(o.Value), len(memory))
 			require.Less(t, o.Index, 2)

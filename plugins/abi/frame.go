@@ -47,55 +47,56 @@ func (f *Frame) records() int {
 // Encode writes the frame into buf, which begins at the guest address addr. Every byte of the frame is written, the
 // outputs and the gaps with zeros. It panics when buf is shorter than Size or addr+Size exceeds 32 bits.
 func (f *Frame) Encode(buf []byte, addr uint32) {
-	size := f.Size()
-	if size > uint64(len(buf)) || uint64(addr)+size > 1<<32 {
-		panic("abi: frame does not fit its buffer")
-	}
-	header := (*[HeaderBytes]byte)(buf)
+	header, w := (*[HeaderBytes]byte)(buf), writer{buf: buf, addr: addr}
 	*header = [HeaderBytes]byte{}
-	binary.LittleEndian.PutUint32(header[OffSize:], uint32(size))
-	binary.LittleEndian.PutUint32(header[OffVersions:], uint32(len(f.Versions)))
-	binary.LittleEndian.PutUint64(header[OffNow:], f.Now)
-	binary.LittleEndian.PutUint64(header[OffSeed:], f.Seed)
-	w := writer{buf: buf[:size], addr: addr, at: HeaderBytes + VersionBytes*f.records()}
-	w.blob(header[OffKey:], f.Key)
+	at := w.blob(header[OffKey:], f.Key, HeaderBytes+VersionBytes*f.records())
+	record := HeaderBytes
 	for i := range f.Versions {
-		w.version(HeaderBytes+VersionBytes*i, &f.Versions[i])
+		at = w.version(record, &f.Versions[i], at)
+		record += VersionBytes
 	}
 	if f.Base != nil {
 		binary.LittleEndian.PutUint32(header[OffFlags:], FlagBase)
-		w.version(HeaderBytes+VersionBytes*len(f.Versions), f.Base)
+		at = w.version(record, f.Base, at)
 	}
+	if at > len(buf) || uint64(addr)+uint64(at) > 1<<32 {
+		panic("abi: frame does not fit its buffer")
+	}
+	binary.LittleEndian.PutUint32(header[OffSize:], uint32(at))
+	binary.LittleEndian.PutUint32(header[OffVersions:], uint32(len(f.Versions)))
+	binary.LittleEndian.PutUint64(header[OffNow:], f.Now)
+	binary.LittleEndian.PutUint64(header[OffSeed:], f.Seed)
 }
 
-// writer appends the blobs of a frame at at.
+// writer writes the blobs of a frame one after the other.
 type writer struct {
 	buf  []byte
 	addr uint32
-	at   int
 }
 
-// blob appends b, pads it, and writes its pointer and length at the start of field.
-func (w *writer) blob(field, b []byte) {
-	binary.LittleEndian.PutUint64(field, uint64(w.addr+uint32(w.at))|uint64(len(b))<<32)
-	end := w.at + copy(w.buf[w.at:], b)
-	w.at = int(align(uint64(end)))
-	if end < w.at {
-		clear(w.buf[end:w.at])
+// blob writes b at an offset, pads it, and writes its pointer and length at the start of field. It returns the offset behind it.
+func (w writer) blob(field, b []byte, at int) int {
+	binary.LittleEndian.PutUint64(field, uint64(w.addr+uint32(at))|uint64(len(b))<<32)
+	end := at + len(b)
+	next := int(align(uint64(end)))
+	copy(w.buf[at:end], b)
+	if end < next {
+		clear(w.buf[end:next])
 	}
+	return next
 }
 
-// version fills the record at off.
-func (w *writer) version(off int, v *Sibling) {
+// version fills the record at an offset, and writes its value as blob does.
+func (w writer) version(off int, v *Sibling, at int) int {
 	record := (*[VersionBytes]byte)(w.buf[off:])
 	binary.LittleEndian.PutUint64(record[OffVersionTime:], v.Time)
 	binary.LittleEndian.PutUint64(record[OffVersionOrigin:], v.Origin)
-	w.blob(record[OffVersionValue:], v.Value)
 	flags := uint64(0)
 	if v.Deleted {
 		flags = FlagDelete
 	}
 	binary.LittleEndian.PutUint64(record[OffVersionFlags:], flags)
+	return w.blob(record[OffVersionValue:], v.Value, at)
 }
 
 // Decode reads the frame at the start of buf, which begins at the guest address addr. The result aliases buf. It

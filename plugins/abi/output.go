@@ -11,38 +11,34 @@ type Output struct {
 	Index int
 }
 
-// DecodeOutput reads the answer of a call from the guest's memory: status is what handle_conflict returned for the
-// frame at address frame, versions is how many versions that frame had. Only the fields that the status uses are
-// looked at. It returns ErrStatus, ErrPointer or ErrIndex for an answer that violates the contract.
-func DecodeOutput(memory []byte, frame uint32, status int32, versions int) (Output, error) {
+// Decode makes o the answer of a call from the guest's memory: status is what handle_conflict returned for the frame at
+// address frame, versions is how many versions that frame had. Only the fields that the status uses are looked at. It
+// returns ErrStatus, ErrPointer or ErrIndex for an answer that violates the contract.
+func (o *Output) Decode(memory []byte, frame uint32, status int32, versions int) (err error) {
 	if uint64(frame)+HeaderBytes > uint64(len(memory)) {
-		return Output{}, explain(ErrPointer, "frame at", uint64(frame))
+		return explain(ErrPointer, "frame at", uint64(frame))
 	}
-	header := memory[frame : frame+HeaderBytes]
-	switch s := max(Status(status), StatusError); s {
+	header := (*[HeaderBytes]byte)(memory[frame:])
+	*o = Output{Status: max(Status(status), StatusError)}
+	switch o.Status {
 	case StatusError:
-		text, err := slice(memory, header[OffReply:])
-		return Output{Status: s, Value: text}, err
+		o.Value, err = slice(memory, header[OffReply:])
+		return err
 	case StatusKeep, StatusDelete:
-		return Output{Status: s}, nil
+		return nil
 	case StatusSet:
-		value, err := slice(memory, header[OffOut:])
-		return Output{Status: s, Value: value}, err
+		o.Value, err = slice(memory, header[OffOut:])
+		return err
 	case StatusPick:
-		i, err := index(header, versions)
-		return Output{Status: s, Index: i}, err
+		aux := binary.LittleEndian.Uint32(header[OffAux:])
+		if uint64(aux) >= uint64(versions) {
+			return explain(ErrIndex, "index", uint64(aux))
+		}
+		o.Index = int(aux)
+		return nil
 	default:
-		return Output{}, explain(ErrStatus, "status", uint64(status))
+		return explain(ErrStatus, "status", uint64(status))
 	}
-}
-
-// index reads the picked version.
-func index(header []byte, versions int) (int, error) {
-	aux := binary.LittleEndian.Uint32(header[OffAux:])
-	if uint64(aux) >= uint64(versions) {
-		return 0, explain(ErrIndex, "index", uint64(aux))
-	}
-	return int(aux), nil
 }
 
 // slice follows the pointer and length at the start of field. A length of 0 is the empty slice, wherever it points.

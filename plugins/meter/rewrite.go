@@ -4,7 +4,7 @@ import "strconv"
 
 // Version is the version of the rewriting. It is part of a rewritten module's identity: two nodes agree on what a module
 // does, and on the fuel that it takes, only when they rewrite it by the same rules.
-const Version = 2
+const Version = 3
 
 // Names of the globals that a rewritten module exports.
 const (

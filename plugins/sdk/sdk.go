@@ -120,8 +120,8 @@ func Run(h Handler, c Conflict) (Verdict, error) {
 	at := uint32(len(memory))
 	memory = append(memory, v.output.Value...)
 	abi.EncodeOutput(memory, v.output, at)
-	out, err := abi.DecodeOutput(memory, 0, int32(v.output.Status), len(c.Versions))
-	if err != nil {
+	var out abi.Output
+	if err := out.Decode(memory, 0, int32(v.output.Status), len(c.Versions)); err != nil {
 		return Verdict{}, err
 	}
 	out.Value = bytes.Clone(out.Value)
