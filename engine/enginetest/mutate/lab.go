@@ -94,7 +94,7 @@ func (v *variant) program(ctx context.Context, pkg string) (string, error) {
 	out := filepath.Join(v.folder, strconv.Itoa(len(v.programs))+".test")
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", v.overlay, plainCode, "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Dir = v.lab.root
-	cmd.Env = append(os.Environ(), "GOGC=400") // a compiler lives for seconds: what it leaves need not be collected often
+	cmd.Env = append(os.Environ(), "GOGC=off") // a compiler lives for seconds and needs less than 400 MB: collecting takes longer
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s %w: %w\n%s", pkg, errBuild, err, said)
 	}
