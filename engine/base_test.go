@@ -120,8 +120,7 @@ func TestSlowWriterIsJudgedWithWhatItHasRead(t *testing.T) {
 func TestBaseOutlivesTheRestartOfTheNodesThatHaveIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "base", "a", "b")
-		put(t, c.Node("a"), "carts", "k", "before")
-		isolate(c)
+		part(t, c, "before")
 		put(t, c.Node("a"), "carts", "k", "left")
 		put(t, c.Node("b"), "carts", "k", "right")
 		c.Restart("a")
@@ -139,8 +138,7 @@ func TestBaseOutlivesTheRestartOfTheNodesThatHaveIt(t *testing.T) {
 func TestJournalKeepsTheBase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "base", "a", "b")
-		put(t, c.Node("a"), "carts", "k", "before")
-		isolate(c)
+		part(t, c, "before")
 		put(t, c.Node("a"), "carts", "k", "left")
 		put(t, c.Node("b"), "carts", "k", "right")
 		c.Converge()
@@ -230,8 +228,7 @@ func TestBaseThatNobodyHadIsAskedForAgainWhenAMemberComes(t *testing.T) {
 func TestHugeValuesWrittenOftenDuringASplitStillArrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "base", "a", "b")
-		put(t, c.Node("a"), "carts", "k", "before")
-		isolate(c)
+		part(t, c, "before")
 		huge := strings.Repeat("x", engine.MaxValueBytes)
 		for i := range 10 {
 			value := strconv.Itoa(i) + huge[1:]

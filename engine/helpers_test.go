@@ -37,6 +37,13 @@ func isolate(c *enginetest.Cluster) {
 	c.Pass(2 * time.Second)
 }
 
+// part gives all nodes a value of the key k of carts, and then isolates a.
+func part(t *testing.T, c *enginetest.Cluster, value string) {
+	t.Helper()
+	put(t, c.Node("a"), "carts", "k", value)
+	isolate(c)
+}
+
 // get reads a key of carts that has to be there.
 func get(t *testing.T, n *enginetest.Node, key string) engine.Entry {
 	t.Helper()

@@ -20,6 +20,16 @@ func puts(t *testing.T, r *replica.Replica, name string, n int, others ...*repli
 	}
 }
 
+// forked returns two replicas that have written k, each for itself, after both had the value before1. Neither has heard of the other's.
+func forked(t *testing.T) (a, b *replica.Replica) {
+	t.Helper()
+	a, b = open(1), open(2)
+	puts(t, a, "before", 1, b)
+	puts(t, a, "a", 1)
+	puts(t, b, "b", 1)
+	return a, b
+}
+
 // requireBase expects the value of the base of k, at all replicas.
 func requireBase(t *testing.T, want string, replicas ...*replica.Replica) {
 	t.Helper()
@@ -54,18 +64,10 @@ func gather(t *testing.T, replicas ...*replica.Replica) {
 
 // agree tells all replicas what the others have, and lets them forget what is of no use any more.
 func agree(replicas ...*replica.Replica) {
-	var known []clock.Actor
+	meet(replicas...)
 	for _, r := range replicas {
-		known = append(known, r.Self())
-	}
-	for _, a := range replicas {
-		for _, b := range replicas {
-			a.Witness(b.Self(), b.Clock())
-		}
-	}
-	for _, r := range replicas {
-		r.Collect(known)
-		r.CollectPasts(known)
+		r.Collect(selves(replicas...))
+		r.CollectPasts(selves(replicas...))
 	}
 }
 
@@ -120,10 +122,7 @@ func TestBaseOfANewKeyIsNone(t *testing.T) {
 }
 
 func TestBaseIsNoneWhenBothSidesHaveMergedTheSameSiblings(t *testing.T) {
-	a, b := open(1), open(2)
-	puts(t, a, "before", 1, b)
-	puts(t, a, "a", 1)
-	puts(t, b, "b", 1)
+	a, b := forked(t)
 	gather(t, a, b)
 	requireBase(t, "before1", a, b)
 	puts(t, a, "merged", 1)
@@ -192,10 +191,7 @@ func TestPastGoesOnceNothingConcurrentCanBeUnderWay(t *testing.T) {
 }
 
 func TestPastsOfAConflictStayUntilItIsOver(t *testing.T) {
-	a, b := open(1), open(2)
-	puts(t, a, "before", 1, b)
-	puts(t, a, "a", 1)
-	puts(t, b, "b", 1)
+	a, b := forked(t)
 	gather(t, a, b)
 	agree(a, b)
 	requireBase(t, "before1", a, b)

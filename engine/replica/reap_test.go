@@ -46,12 +46,19 @@ func selves(rs ...*replica.Replica) []clock.Actor {
 	return out
 }
 
-func TestVisibleDeleteStandsBesideAPutThatItHasNotSeen(t *testing.T) {
-	a, b := open(1), open(2)
+// contested returns two replicas, of which one has deleted the value of k that both had, and the other changed it. Neither has heard of the other's.
+func contested(t *testing.T) (a, b *replica.Replica) {
+	t.Helper()
+	a, b = open(1), open(2)
 	put(t, a, "k", "v")
 	send(t, a, b)
 	bury(t, a, "k")
 	put(t, b, "k", "w")
+	return a, b
+}
+
+func TestVisibleDeleteStandsBesideAPutThatItHasNotSeen(t *testing.T) {
+	a, b := contested(t)
 	fromA, fromB := drain(t, a), drain(t, b)
 	require.Equal(t, []string{"k"}, receive(t, b, fromA))
 	require.Equal(t, []string{"k"}, receive(t, a, fromB))
@@ -65,11 +72,8 @@ func TestVisibleDeleteStandsBesideAPutThatItHasNotSeen(t *testing.T) {
 
 func TestVisibleDeleteTravelsInTransfers(t *testing.T) {
 	for _, full := range []bool{false, true} {
-		a, b, c := open(1), open(2), open(3)
-		put(t, a, "k", "v")
-		send(t, a, b)
-		bury(t, a, "k")
-		put(t, b, "k", "w")
+		a, b := contested(t)
+		c := open(3)
 		pull(t, a, b, full)
 		pull(t, b, c, full)
 		require.Equal(t, []string{"x", "w"}, shown(c))
@@ -190,12 +194,8 @@ func TestDeleteThatIsAloneGoesOnceAllMembersHaveIt(t *testing.T) {
 }
 
 func TestDeleteBesideAPutStays(t *testing.T) {
-	a, b := open(1), open(2)
+	a, b := contested(t)
 	members := selves(a, b)
-	put(t, a, "k", "v")
-	send(t, a, b)
-	bury(t, a, "k")
-	put(t, b, "k", "w")
 	send(t, a, b)
 	send(t, b, a)
 	meet(a, b)
@@ -359,11 +359,7 @@ func TestDeleteThatIsAloneHoldsItsDeadAuthor(t *testing.T) {
 }
 
 func TestAuditMendsADeleteAsADelete(t *testing.T) {
-	a, b := open(1), open(2)
-	put(t, a, "k", "v")
-	send(t, a, b)
-	bury(t, a, "k")
-	put(t, b, "k", "w")
+	a, b := contested(t)
 	send(t, a, b)
 	right := b.Get("k")
 	wrong := slices.Clone(right)
