@@ -41,8 +41,7 @@ func (r *Replica) Mend(key string, theirs []Version) bool {
 	if actual == e.sum {
 		return false
 	}
-	theirs = withoutPasts(theirs)
-	for _, vs := range [][]Version{corrected(e.Versions, theirs), corrected(theirs, theirs)} {
+	for _, vs := range [][]Version{corrected(e.Versions, theirs), taken(theirs, e.Versions)} {
 		if r.fingerprint(key, vs) == e.sum {
 			r.swap(key, e, Object{Versions: vs, Context: e.Context})
 			return true
@@ -93,12 +92,13 @@ func latest(vs []Version) (t clock.Timestamp) {
 	return t
 }
 
-// withoutPasts returns a copy of versions that another replica holds, without what they remember.
-func withoutPasts(vs []Version) []Version {
-	out := slices.Clone(vs)
+// taken returns a copy of what a peer holds. Its versions have the pasts that are remembered of them here, or else there: an author fixes them.
+func taken(theirs, here []Version) []Version {
+	out := corrected(theirs, theirs)
 	for i, v := range out {
-		out[i] = v.withoutPast()
+		out[i].Past = pastOfDot(here, v.Dot)
 	}
+	recall(out, here, theirs)
 	return out
 }
 

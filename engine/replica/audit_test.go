@@ -103,6 +103,23 @@ func TestMendTakesVersionsOneByOneWhenThePeerHasOthersToo(t *testing.T) {
 	requireSame(t, a, b)
 }
 
+func TestMendKeepsWhatVersionsHaveOverwritten(t *testing.T) {
+	for what, harm := range map[string]func(v *replica.Version){
+		"value": func(v *replica.Version) { v.Value[0] ^= 1 },
+		"stamp": func(v *replica.Version) { v.Stamp ^= 1 << 40 },
+		"dot":   func(v *replica.Version) { v.Dot.Counter ^= 1 << 40 },
+	} {
+		t.Run(what, func(t *testing.T) {
+			a, b := forked(t)
+			gather(t, a, b)
+			harm(&b.Get("k")[0])
+			require.True(t, b.Mend("k", wire(t, a.Pack([]string{"k"}, 1<<20)).Objects[0].Object.Versions))
+			requireSame(t, a, b)
+			requireBase(t, "before1", a, b)
+		})
+	}
+}
+
 func TestDataThatAPeerHoldsTooStandAndAreSummedAnew(t *testing.T) {
 	a, b := open(1), open(2)
 	put(t, a, "k", "apple")
