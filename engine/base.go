@@ -14,6 +14,9 @@ import (
 // baseRounds is how often the connected members are asked for a base that none has sent, judgeRetry apart.
 const baseRounds = 3
 
+// localTurns is how often a tick takes the lock of a partition of a local table to forget pasts, each time of some thousand keys.
+const localTurns = 8
+
 // baseQuest is the search for a base that is not here.
 type baseQuest struct {
 	siblings string
@@ -126,4 +129,47 @@ func (c *Core) onObjects(from clock.Actor, f objectsFrame) error {
 		}
 	}
 	return nil
+}
+
+// planTidying looks which partitions of local tables have pasts: in a table that is not replicated they are of use for some seconds, to writes with an
+// old context.
+func (c *Core) planTidying() {
+	if len(c.untidied) > 0 {
+		return
+	}
+	for _, t := range c.space.sortedTables() {
+		if !t.options.Local {
+			continue
+		}
+		for _, p := range t.parts {
+			if p.numPasts() > 0 {
+				c.untidied = append(c.untidied, p)
+			}
+		}
+	}
+}
+
+func (p *partition) numPasts() int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.rep.NumPasts()
+}
+
+// tidyLocals forgets some of these pasts.
+func (c *Core) tidyLocals() {
+	for range localTurns {
+		if len(c.untidied) == 0 {
+			return
+		}
+		if !c.untidied[0].forgetPasts() {
+			c.untidied = c.untidied[1:]
+		}
+	}
+}
+
+// forgetPasts forgets pasts of some thousand keys, and reports whether there may be more.
+func (p *partition) forgetPasts() (more bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rep.CollectPasts(nil) > 0
 }

@@ -59,6 +59,8 @@ type Core struct {
 	modulesVersion uint64
 	routes         []string
 	handlers       map[string]handlerRecord
+	// untidied are partitions of local tables that may have pasts to forget.
+	untidied []*partition
 }
 
 // NewCore builds the state machine of one incarnation. The resolver runs handlers for readers too.
@@ -194,37 +196,22 @@ func (c *Core) tick() {
 	if !c.now.Before(c.nextTidy) {
 		c.nextTidy = c.now.Add(tidyInterval)
 		c.tidyWatches()
-		c.tidyLocal()
+		c.planTidying()
 	}
+	c.tidyLocals()
 	c.lastTick = c.now
 }
 
 // sweepInterval is the pause between looks for quarantines that are lifted.
 const sweepInterval = 10 * time.Second
 
-// tidyInterval is the pause between looks for the room of changes that all watchers have seen, and of values that versions of local tables have overwritten.
+// tidyInterval is the pause between looks for the room of changes that all watchers have seen, and of what versions of local tables have overwritten.
 const tidyInterval = 5 * time.Second
 
 // tidyWatches gives it back.
 func (c *Core) tidyWatches() {
 	for _, t := range c.space.sortedTables() {
 		t.hub.tidy()
-	}
-}
-
-// tidyLocal forgets what the versions of local tables have overwritten: for some seconds a write with an old context has a base.
-func (c *Core) tidyLocal() {
-	for _, t := range c.space.sortedTables() {
-		if !t.options.Local {
-			continue
-		}
-		for _, p := range t.parts {
-			p.mu.Lock()
-			for p.rep.CollectPasts(nil) > 0 {
-				continue
-			}
-			p.mu.Unlock()
-		}
 	}
 }
 
