@@ -40,12 +40,6 @@ func (l *dotKeys) len() int {
 	return l.count
 }
 
-// has reports whether the mutation is in the log.
-func (l *dotKeys) has(d clock.Dot) bool {
-	_, found := find(l.actors[d.Actor], d.Counter)
-	return found
-}
-
 // add logs that the mutation d was of the key. A mutation that is logged already changes nothing.
 func (l *dotKeys) add(d clock.Dot, key string) {
 	records := l.actors[d.Actor]

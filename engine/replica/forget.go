@@ -67,8 +67,8 @@ func (r *Replica) pastsOver() (due []string) {
 
 // know takes note of the known members.
 func (r *Replica) know(known []clock.Actor) {
-	if !slices.Equal(r.known, known) {
-		r.known = slices.Clone(known)
+	if r.known == nil || !slices.Equal(r.known, known) {
+		r.known = append([]clock.Actor{}, known...)
 		r.sweep.renew()
 	}
 }

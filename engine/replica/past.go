@@ -242,12 +242,10 @@ func (p *Past) size() (bytes int) {
 	return bytes
 }
 
-// isEverywhere reports whether all members that were known at the last collection are known to have the mutation.
+// isEverywhere reports whether all members that were known at the last collection are known to have the mutation. That it has left the log says nothing:
+// the log is bounded.
 func (r *Replica) isEverywhere(d clock.Dot) bool {
-	if !r.dots.has(d) {
-		return true
-	}
-	return len(r.known) > 0 && !slices.ContainsFunc(r.known, func(member clock.Actor) bool { return !r.Knows(member, d) })
+	return r.known != nil && !slices.ContainsFunc(r.known, func(member clock.Actor) bool { return !r.Knows(member, d) })
 }
 
 // isTold reports whether those who receive a mutation of a lone version need no values of its past.

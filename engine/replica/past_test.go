@@ -104,6 +104,23 @@ func TestBaseOfASplitIsWhatBothSidesHadThoughManyWroteBeforeAndAfter(t *testing.
 	requireBase(t, "d1", a, b, c, d)
 }
 
+func TestBaseOfALongSplitOutlivesTheLog(t *testing.T) {
+	a, b := replica.New(actor(1), replica.Options{MaxDotKeys: 4}), open(2)
+	puts(t, a, "before", 1, b)
+	agree(a, b)
+	for i := range 3 {
+		puts(t, a, "a", i+1)
+		for j := range 10 {
+			put(t, a, "other"+strconv.Itoa(j), strconv.Itoa(i))
+		}
+		drain(t, a)
+		a.Collect(selves(a, b))
+	}
+	puts(t, b, "b", 1)
+	gather(t, a, b)
+	requireBase(t, "before1", a, b)
+}
+
 func TestForkAmongManyWritesThatNobodyHasConfirmedGivesNoBase(t *testing.T) {
 	a, b := open(1), open(2)
 	puts(t, a, "a", 10, b)

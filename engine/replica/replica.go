@@ -60,7 +60,7 @@ type Replica struct {
 	scratch   []byte
 	aged      btree.Set[string] // keys with versions that have pasts
 	sweep     sweep
-	known     []clock.Actor // the known members, as of the last collection
+	known     []clock.Actor // the known members, as of the last collection; nil before the first
 
 	waits   map[clock.Actor]*btree.BTreeG[wait]
 	writers map[clock.Actor]int                 // how many versions are here of each actor
