@@ -173,7 +173,6 @@ func forkedDeltas(t *testing.T) (told []replica.Delta, all replica.Delta) {
 	}
 	_, err := right.Receive(write(left, "before"))
 	require.NoError(t, err)
-	right.Collect(nil)
 	told = []replica.Delta{write(left, "left"), write(right, "right")}
 	_, err = left.Receive(told[1])
 	require.NoError(t, err)
@@ -222,6 +221,23 @@ func TestBaseThatNobodyHadIsAskedForAgainWhenAMemberComes(t *testing.T) {
 		c.Await("all nodes to show the same", func() bool {
 			return string(get(t, c.Node("a"), "k").Value) == "before>left,right"
 		})
+	})
+}
+
+func TestMemberThatWasAwayHasTheBasesOfWhatItMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "base", "a", "b", "c")
+		part(t, c, "before")
+		for i := range 9 {
+			put(t, c.Node("b"), "carts", "k", "b"+strconv.Itoa(i))
+			put(t, c.Node("c"), "carts", "k", "c"+strconv.Itoa(i))
+		}
+		read := token(t, c.Node("c"), "carts", "k")
+		put(t, c.Node("b"), "carts", "k", "quick")
+		c.Converge()
+		put(t, c.Node("a"), "carts", "k", "slow", engine.WithContext(read))
+		require.Equal(t, "c8>quick,slow", string(get(t, c.Node("a"), "k").Value), "at once")
+		everywhere(t, c, "k", "c8>quick,slow")
 	})
 }
 

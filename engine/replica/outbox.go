@@ -36,16 +36,6 @@ func (o *outbox) wrote(key string, d clock.Dot, lean bool) {
 	o.queue = append(o.queue, pending{key: key, first: d, lean: lean})
 }
 
-// has reports whether the mutation of the key waits to be sent.
-func (o *outbox) has(d clock.Dot, key string) bool {
-	at, ok := o.at.get(key)
-	if !ok {
-		return false
-	}
-	p := o.queue[at-o.drained]
-	return p.first == d || slices.Contains(p.more, d)
-}
-
 // touch records that something else than a local write changed what is known of the key.
 func (o *outbox) touch(key string) {
 	if at, ok := o.at.get(key); ok {
@@ -97,7 +87,7 @@ func (r *Replica) Drain(maxBytes int) (Delta, []clock.Dot) {
 			dots = append(dots, r.dots.of(p.key)...)
 		}
 		packed := r.pack(p.key, dots)
-		packed.told = r.isTold(packed.Object.Versions)
+		packed.told = r.isTold(packed.Object.Versions, p.lean)
 		if !out.add(packed) {
 			break
 		}

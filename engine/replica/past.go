@@ -39,8 +39,6 @@ type Past struct {
 	elders []elder
 	// gap is 0, or the number of elders before which nothing is left out; what is left out after them has succeeded all of these.
 	gap int
-	// told says that the receivers of this node's mutations know the values, or have no use for them.
-	told bool
 }
 
 // elder is one version of a past. It is sole when each earlier one in the past precedes it, and each later one succeeds it.
@@ -93,15 +91,7 @@ func (r *Replica) pastOf(w Write, old entry, kept []Version) *Past {
 	}
 	r.raise(out)
 	out.limit()
-	isTold := func(v Version) bool {
-		return v.Dot.Actor == r.self && (v.Past == nil || v.Past.told || !r.outbox.has(v.Dot, w.Key))
-	}
-	out.told = allOf(old.Versions, isTold)
 	return out
-}
-
-func allOf[T any](of []T, is func(T) bool) bool {
-	return !slices.ContainsFunc(of, func(v T) bool { return !is(v) })
 }
 
 // linesOf returns the pasts of what overwrites one of the versions each.
@@ -248,10 +238,11 @@ func (r *Replica) isEverywhere(d clock.Dot) bool {
 	return r.known != nil && !slices.ContainsFunc(r.known, func(member clock.Actor) bool { return !r.Knows(member, d) })
 }
 
-// isTold reports whether those who receive a mutation of a lone version need no values of its past.
-func (r *Replica) isTold(vs []Version) bool {
-	return len(vs) == 1 && (vs[0].Past == nil || vs[0].Past.told ||
-		!slices.ContainsFunc(vs[0].Past.elders, func(e elder) bool { return !r.isEverywhere(e.Dot) }))
+// isTold reports whether a mutation that leaves these versions may travel without the values of their pasts. Who lacks the value of something that a lean
+// mutation has overwritten lacks the mutation which wrote that, does not take it for known now, and gets it by repair, with the value: see packFor.
+// What siblings have overwritten is needed at once, and always travels.
+func (r *Replica) isTold(vs []Version, lean bool) bool {
+	return len(vs) == 1 && (lean || !slices.ContainsFunc(vs[0].Past.list(), func(e elder) bool { return !r.isEverywhere(e.Dot) }))
 }
 
 // recall gives versions, which were merged out of old and of what has arrived, their pasts: also those of a conflict that the other replica still has,

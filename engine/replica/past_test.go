@@ -258,19 +258,80 @@ func TestValuesThatTheReceiversHaveStayAtHome(t *testing.T) {
 	require.Equal(t, []byte("small"), replica.Base(b.Get("k")).Value)
 }
 
+func TestWritersThatTakeTurnsSendNoOldValuesWhileAMemberIsAway(t *testing.T) {
+	a, b, c, away := open(1), open(2), open(3), open(4)
+	present := []*replica.Replica{a, b, c}
+	puts(t, a, "before", 1, b, c, away)
+	agree(a, b, c, away)
+	const rounds, large = 50, 1000
+	sent := 0
+	for i := range rounds {
+		r := present[i%2]
+		write(t, r, replica.Write{Key: "k", Value: bytes.Repeat([]byte{byte(i)}, large)})
+		d, _ := r.Drain(1 << 20)
+		sent += len(d.AppendBinary(nil))
+		for _, other := range present {
+			if other != r {
+				receive(t, other, wire(t, d))
+			}
+		}
+		if i%10 == 0 {
+			meet(present...)
+		}
+		r.Collect(selves(a, b, c, away))
+	}
+	t.Logf("%d bytes for each of %d", sent/rounds, large)
+	require.Less(t, sent, rounds*(large+300))
+	puts(t, away, "away", 1)
+	gather(t, a, b, c, away)
+	requireBase(t, "before1", a, b, c, away)
+}
+
+func TestWhoWasAwayGetsTheValuesOfBasesByRepair(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		t.Run(fmt.Sprintf("full %v", full), func(t *testing.T) {
+			a, b, away := open(1), open(2), open(3)
+			if full {
+				a = replica.New(actor(1), replica.Options{MaxDotKeys: 4})
+			}
+			for i := range 10 {
+				puts(t, a, "a"+strconv.Itoa(i), 1, b)
+				puts(t, b, "b"+strconv.Itoa(i), 1, a)
+			}
+			read := b.Context("k")
+			puts(t, a, "last", 1, away)
+			write(t, away, replica.Write{Key: "k", Value: []byte("slow"), Context: read})
+			require.True(t, replica.Base(away.Get("k")).Lacks)
+			require.Equal(t, full, pull(t, a, away, false).plan.Full)
+			requireBase(t, "b91", away)
+		})
+	}
+}
+
+func TestMutationThatMakesOthersKnownBringsTheirValues(t *testing.T) {
+	a, b, c := open(1), open(2), open(3)
+	put(t, b, "k", "before")
+	first := drain(t, b)
+	receive(t, a, first)
+	read := a.Context("k")
+	put(t, a, "k", "after")
+	receive(t, a, first)
+	send(t, a, c)
+	require.True(t, c.Knows(actor(3), dot(2, 1)), "it will not come by repair")
+	write(t, c, replica.Write{Key: "k", Value: []byte("slow"), Context: read})
+	requireBase(t, "before", c)
+}
+
 func TestValueOfABaseThatIsLackingComesWithTheObject(t *testing.T) {
 	a, b, late := open(1), open(2), open(3)
 	puts(t, a, "before", 1, b)
-	puts(t, a, "a", 1)
+	puts(t, a, "a", 1, late)
 	puts(t, b, "b", 1, late)
 	pull(t, a, b, false)
-	d, _ := a.Drain(1 << 20)
-	require.Empty(t, d.Objects)
-	put(t, a, "k", "a2")
-	send(t, a, late)
 	base := replica.Base(late.Get("k"))
 	require.NotNil(t, base)
 	require.Equal(t, dot(1, 1), base.Dot)
+	require.True(t, base.Lacks)
 	receive(t, late, wire(t, b.Pack([]string{"k"}, 1<<20)))
 	requireBase(t, "before1", late)
 }

@@ -199,7 +199,8 @@ func (r *Replica) send(p *Plan, key string, a *Answer) bool {
 	return true
 }
 
-// packFor packs the key. A receiver that has heard of all that a lone version has overwritten has the values, or no use for them.
+// packFor packs the key. A receiver that has heard of all that a lone version has overwritten has the values, or no use for them: mutations that make
+// others known travel with the values, unless all members have these.
 func (r *Replica) packFor(p *Plan, key string) Packed {
 	out := r.pack(key, r.dots.of(key))
 	vs := out.Object.Versions
@@ -228,9 +229,12 @@ func (r *Replica) answerWalk(p *Plan, a *Answer, left *int) (more bool) {
 	return true
 }
 
-// isNews reports whether the receiver may lack a version of the entry.
+// isNews reports whether the receiver may lack a version of the entry, or the value of one that it has overwritten.
 func (p *Plan) isNews(e entry) bool {
-	return slices.ContainsFunc(e.Versions, func(v Version) bool { return !p.theirs.Has(v.Dot) && !p.sent.Has(v.Dot) })
+	mayLack := func(d clock.Dot) bool { return !p.theirs.Has(d) && !p.sent.Has(d) }
+	return slices.ContainsFunc(e.Versions, func(v Version) bool {
+		return mayLack(v.Dot) || slices.ContainsFunc(v.Past.list(), func(a elder) bool { return mayLack(a.Dot) })
+	})
 }
 
 // isAhead reports whether a stored context says more than the clock: then the receiver needs it. Others are only not stripped yet.

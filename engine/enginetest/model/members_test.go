@@ -19,6 +19,7 @@ func (s *sim) boot(name string, old *node) {
 		s.nodes = append(s.nodes, n)
 	} else {
 		s.nodes[indexOf(s.nodes, old)] = n
+		s.forgetful = true
 	}
 	if s.wrong.sealBeforeFull {
 		s.closeEarly(n)

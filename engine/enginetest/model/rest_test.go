@@ -95,6 +95,21 @@ func (s *sim) checkEnd() {
 			s.fail("end: %s and %s have equal clocks and different sums", n.name, s.nodes[0].name)
 		}
 		s.checkClean(n)
+		s.checkValues(n)
+	}
+}
+
+// checkValues checks that the value of every base is somewhere, if no node has lost its memory: who lacks it can ask.
+func (s *sim) checkValues(n *node) {
+	for key := range n.rep.Conflicts() {
+		hasValue := func(m *node) bool {
+			base := replica.Base(m.rep.Get(key))
+			return base != nil && !base.Lacks
+		}
+		base := replica.Base(n.rep.Get(key))
+		if base != nil && !s.forgetful && !slices.ContainsFunc(s.nodes, hasValue) {
+			s.fail("end: nobody has the value of the base of %s, %v", key, base.Dot)
+		}
 	}
 }
 

@@ -57,7 +57,9 @@ type sim struct {
 	lost    map[clock.Dot]bool   // mutations that a closed entry left out
 	steps   int
 	actors  uint64
-	stats   map[string]int
+	// forgetful says that a node has lost its memory.
+	forgetful bool
+	stats     map[string]int
 }
 
 func newSim(seed uint64, w wrong) *sim {
