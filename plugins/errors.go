@@ -52,6 +52,8 @@ var (
 var (
 	// ErrConfig refuses a Config or Limits, naming the field.
 	ErrConfig = errors.New("bad plugin configuration")
+	// ErrTightLimits refuses limits with which a module cannot be initialised, or cannot decide the smallest conflict.
+	ErrTightLimits = fmt.Errorf("%w: a limit is too low for this module, raise it or leave it out", ErrConfig)
 	// ErrCacheDir refuses a compilation cache directory: it holds executable code.
 	ErrCacheDir = fmt.Errorf("%w: CacheDir", ErrConfig)
 )

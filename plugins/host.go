@@ -117,15 +117,6 @@ func prepareCacheDir(dir string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// Check loads a module as Load does and keeps nothing of it. A module that passes will load on every node.
-func (h *Host) Check(ctx context.Context, module []byte, l Limits) (Info, error) {
-	m, err := h.Load(ctx, module, l)
-	if err != nil {
-		return Info{}, err
-	}
-	return m.info, m.Close(ctx)
-}
-
 // Load checks, rewrites and compiles a module, and initialises one instance of it. ctx bounds the wait for other
 // compilations; that of a module of 2 MB takes about a second, and none more than some ten. It returns an ErrModule that
 // says what to change, ErrConfig for the limits, ErrClosed, or ErrHost when this node cannot load it now. The module's
