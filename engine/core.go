@@ -90,7 +90,7 @@ func NewCore(cfg Config, resolver Resolver) *Core {
 		c.space = newSpace(cfg.Actor)
 	}
 	c.receivers = c.newReceivers()
-	c.judges = newJudges(c.space, resolver, c.report)
+	c.judges = newJudges(c.space, resolver, cfg.Now, c.report)
 	c.publish()
 	return c
 }

@@ -37,7 +37,7 @@ func (c turncoat) Judge(_ context.Context, key string, _ []replica.Version, _ *r
 func TestWhatAHandlerSaidBeforeItWasFoundNotToBePureIsComputedAnew(t *testing.T) {
 	var reported []Event
 	s := newSolo(t, func(c *Config) { c.Events = func(e Event) { reported = append(reported, e) } })
-	s.core().judges = newJudges(s.core().space, turncoat{doubt: new(error)}, s.core().report)
+	s.core().judges = newJudges(s.core().space, turncoat{doubt: new(error)}, s.core().cfg.Now, s.core().report)
 	s.create("carts")
 	s.create("bills")
 	s.install("carts", "module")

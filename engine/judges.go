@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // moduleChunk is the size of the pieces in which a module's bytes travel through the catalogue.
@@ -24,6 +25,7 @@ var (
 type judges struct {
 	space    *space
 	resolver Resolver
+	now      func() time.Time
 	report   func(...Event)
 
 	mu     sync.Mutex
@@ -50,8 +52,8 @@ type loadedModule struct {
 	err     error
 }
 
-func newJudges(s *space, r Resolver, report func(...Event)) *judges {
-	return &judges{space: s, resolver: r, report: report, loaded: map[moduleID]*loadedModule{}}
+func newJudges(s *space, r Resolver, now func() time.Time, report func(...Event)) *judges {
+	return &judges{space: s, resolver: r, now: now, report: report, loaded: map[moduleID]*loadedModule{}}
 }
 
 func (j *judges) rewriter() int { return j.resolver.Rewriter() }
@@ -79,17 +81,20 @@ func (j *judges) run(ctx context.Context, job Job) (view, error) {
 	}
 }
 
-// judge runs the job once.
+// judge runs the job once, and says with an error too how long that took.
 func (j *judges) judge(ctx context.Context, judge Judge, job Job) (view, error) {
+	begin := j.now()
 	v, err := judge.Judge(ctx, job.key, job.versions, job.given())
+	took := j.now().Sub(begin)
 	if trap, ok := asTrap(err); ok {
-		return view{}, &Trap{Reason: validText(trap.Reason), Fuel: trap.Fuel}
+		return view{took: took}, &Trap{Reason: validText(trap.Reason), Fuel: trap.Fuel}
 	}
 	if err != nil {
-		return view{}, fmt.Errorf("judge: %w", err)
+		return view{took: took}, fmt.Errorf("judge: %w", err)
 	}
 	v.Reason = validText(v.Reason)
 	w := viewOf(job.versions, v)
+	w.took = took
 	if !job.isShadow {
 		job.cache(w)
 	}

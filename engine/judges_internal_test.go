@@ -5,11 +5,44 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvnode/kvnode/engine/replica"
 )
+
+// slow takes a second to load, and ten milliseconds to judge.
+type slow struct {
+	anyModule
+
+	now *time.Time
+}
+
+func (s slow) Load(context.Context, []byte, Limits) (Judge, error) {
+	*s.now = s.now.Add(time.Second)
+	return s, nil
+}
+
+func (s slow) Judge(context.Context, string, []replica.Version, *replica.Version) (Verdict, error) {
+	*s.now = s.now.Add(10 * time.Millisecond)
+	return Verdict{Kind: VerdictKeep}, nil
+}
+
+func TestWhatARunTookIsWithoutTheLoadingOfTheModule(t *testing.T) {
+	s := newSolo(t)
+	now := time.Unix(1, 0)
+	s.core().judges = newJudges(s.core().space, slow{now: &now}, func() time.Time { return now }, s.core().report)
+	s.create("carts")
+	s.install("carts", "module")
+	s.forkIn("carts", "k")
+	s.value("carts", "k")
+	require.Equal(t, time.Unix(1, 0).Add(time.Second+10*time.Millisecond), now, "it was loaded for this run")
+	entry := s.core().journal.list()[0]
+	require.Equal(t, "keep", entry.Verdict)
+	require.Equal(t, 10*time.Millisecond, entry.Took)
+	require.Equal(t, 10*time.Millisecond, s.core().space.runs.all().Took)
+}
 
 // late is a node with the tables carts and bills, each with a conflict, whose module has lost its bytes before it was ever loaded.
 func late(t *testing.T) *solo {
@@ -20,7 +53,7 @@ func late(t *testing.T) *solo {
 	s.install("carts", "module")
 	s.activate("bills", "carts")
 	closed := s.core().judges
-	s.core().judges = newJudges(s.core().space, anyModule{}, s.core().report)
+	s.core().judges = newJudges(s.core().space, anyModule{}, s.core().cfg.Now, s.core().report)
 	require.NoError(t, closed.close())
 	sum := sha256.Sum256([]byte("module"))
 	require.NoError(t, LoseModule(s.d.engine, hex.EncodeToString(sum[:])))
@@ -44,7 +77,7 @@ func (mumbler) Judge(_ context.Context, key string, _ []replica.Version, _ *repl
 
 func TestReasonsThatTravelAreTexts(t *testing.T) {
 	s := newSolo(t)
-	s.core().judges = newJudges(s.core().space, mumbler{}, s.core().report)
+	s.core().judges = newJudges(s.core().space, mumbler{}, s.core().cfg.Now, s.core().report)
 	s.create("carts")
 	s.install("carts", "module")
 	for _, key := range []string{"trap", "fail"} {

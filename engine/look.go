@@ -54,9 +54,7 @@ func (c *Core) run(ctx context.Context, job Job) (view, *judged) {
 
 // judge runs a handler, in the caller's goroutine, and counts what came of it.
 func (c *Core) judge(ctx context.Context, job Job) (view, error) {
-	begin := c.cfg.Now()
 	v, err := c.judges.run(ctx, job)
-	v.took = c.cfg.Now().Sub(begin)
 	c.space.runs.add(job.handler.SHA256, runOf(v, err))
 	return v, err
 }

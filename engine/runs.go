@@ -17,7 +17,7 @@ type RunStats struct {
 	// Failures are runs that this node could not make.
 	Failures uint64 `json:"failures"`
 	Fuel     uint64 `json:"fuel"`
-	// Took is the time that all runs took together, waiting for an instance included.
+	// Took is the time that all runs took together, waiting for an instance included, and loading the module not.
 	Took time.Duration `json:"took_ns"`
 }
 
