@@ -79,6 +79,46 @@ func (s *solo) value(table, key string) (value string) {
 	return value
 }
 
+func TestOneFindingIsReportedOnceForAllLimitsOfAModule(t *testing.T) {
+	alarms := 0
+	s := newSolo(t, func(c *Config) {
+		c.Events = func(e Event) {
+			if e.Kind == EventImpure {
+				alarms++
+			}
+		}
+	})
+	s.core().judges = newJudges(s.core().space, &fickle{}, s.core().cfg.Now, s.core().report)
+	for table, fuel := range map[string]uint64{"carts": 1, "bills": 2} {
+		s.create(table)
+		s.call(func(ctx context.Context, e *Engine) error {
+			_, err := e.InstallPlugin(ctx, table, []byte("module"), Limits{Fuel: fuel})
+			return err
+		})
+		s.forkIn(table, "k")
+		s.value(table, "k")
+	}
+	require.Equal(t, 1, alarms)
+}
+
+// fickle is found out by the first call of each of its judges.
+type fickle struct {
+	anyModule
+
+	doubt error
+}
+
+var _ Doubter = (*fickle)(nil)
+
+func (*fickle) Load(context.Context, []byte, Limits) (Judge, error) { return &fickle{}, nil }
+
+func (f *fickle) Doubt() error { return f.doubt }
+
+func (f *fickle) Judge(context.Context, string, []replica.Version, *replica.Version) (Verdict, error) {
+	f.doubt = errors.New("it is not pure")
+	return Verdict{Kind: VerdictKeep}, nil
+}
+
 func TestStrictResetIsTheSameRecordAsNone(t *testing.T) {
 	s := newSolo(t)
 	s.create("carts")

@@ -30,7 +30,9 @@ type judges struct {
 
 	mu     sync.Mutex
 	loaded map[moduleID]*loadedModule
-	closed bool
+	// doubted are the modules, by SHA-256, that were reported not to be pure.
+	doubted map[string]struct{}
+	closed  bool
 }
 
 // moduleID is what a compiled module depends on.
@@ -46,14 +48,12 @@ type loadedModule struct {
 	done  chan struct{}
 	bytes uint64 // the attempt has seen at least this version of the modules' bytes
 	told  bool   // watchers were told that it is loaded; guarded by judges.mu
-	// doubted says that it was reported not to be pure; guarded by judges.mu.
-	doubted bool
-	judge   Judge
-	err     error
+	judge Judge
+	err   error
 }
 
 func newJudges(s *space, r Resolver, now func() time.Time, report func(...Event)) *judges {
-	return &judges{space: s, resolver: r, now: now, report: report, loaded: map[moduleID]*loadedModule{}}
+	return &judges{space: s, resolver: r, now: now, report: report, loaded: map[moduleID]*loadedModule{}, doubted: map[string]struct{}{}}
 }
 
 func (j *judges) rewriter() int { return j.resolver.Rewriter() }
@@ -118,16 +118,18 @@ func (j *judges) distrust(job Job, doubt error) {
 			t.hub.notify(t.conflicts()...)
 		}
 	}
-	j.mu.Lock()
-	m, ok := j.loaded[job.handler.module()]
-	first := ok && !m.doubted
-	if first {
-		m.doubted = true
-	}
-	j.mu.Unlock()
-	if first {
+	if j.doubtsFirst(sha) {
 		j.report(Event{Kind: EventImpure, Table: job.t.name, Key: job.key, Err: doubt, Attrs: []slog.Attr{slog.String("plugin", job.handler.Plugin)}})
 	}
+}
+
+// doubtsFirst notes that a module is not pure, whatever its limits, and says whether that is news.
+func (j *judges) doubtsFirst(sha256 string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	_, known := j.doubted[sha256]
+	j.doubted[sha256] = struct{}{}
+	return !known
 }
 
 // validText makes a text of what a handler gives as a reason: frames and records with other bytes would be refused.

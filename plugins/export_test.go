@@ -11,3 +11,14 @@ func Imports() map[string]string {
 	}
 	return signatures
 }
+
+// NumReused counts the idle instances of a module that calls have left as they are.
+func NumReused(m *Module) int {
+	m.reused.pool.mu.Lock()
+	defer m.reused.pool.mu.Unlock()
+	n := len(m.reused.pool.idle)
+	if m.reused.pool.hot.Load() != nil {
+		n++
+	}
+	return n
+}

@@ -186,11 +186,26 @@ func (h *Host) reuseLocked(m *Module) {
 		m.doubt.Store(d)
 		return
 	}
-	m.reused = &reused{pool: newPool(h.config.Workers), random: h.config.Random, distrust: func(d *ImpureError) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.impure[m.info.SHA256] = d
-	}}
+	m.reused = &reused{pool: newPool(h.config.Workers), random: h.config.Random, distrust: func(d *ImpureError) { h.distrust(m.info.SHA256, d) }}
+}
+
+// distrust has all that is loaded of a module reset from now on. The first finding stays.
+func (h *Host) distrust(sha256 string, d *ImpureError) {
+	h.mu.Lock()
+	var same []*Module
+	if _, known := h.impure[sha256]; !known {
+		h.impure[sha256] = d
+		for m := range h.modules {
+			if m.info.SHA256 == sha256 && m.reused != nil {
+				m.doubt.Store(d)
+				same = append(same, m)
+			}
+		}
+	}
+	h.mu.Unlock()
+	for _, m := range same {
+		m.dropReused()
+	}
 }
 
 // build compiles m and makes its first instance.

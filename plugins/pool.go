@@ -100,6 +100,16 @@ func (p *pool) pop() *instance {
 	return p.popLocked()
 }
 
+// popAny is pop, and takes the hot instance too.
+func (p *pool) popAny() *instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := p.hot.Swap(nil); i != nil {
+		p.releaseLocked(i)
+	}
+	return p.popLocked()
+}
+
 func (p *pool) popLocked() *instance {
 	last := len(p.idle) - 1
 	if last < 0 {

@@ -100,10 +100,27 @@ func (m *Module) keep(i *instance, callErr error) (sample bool) {
 	if callErr == nil && !i.broken && i.calls < instanceCalls {
 		i.forget()
 		m.reused.pool.release(i)
+		if m.doubt.Load() != nil {
+			m.dropReused() // found out while this call ran
+		}
 		return sample
 	}
 	m.discard(i, m.reused.pool)
 	return sample
+}
+
+// dropReused closes the idle instances that calls have left behind.
+func (m *Module) dropReused() {
+	slot, err := m.pool.acquire(context.Background()) // so that Close waits for it
+	if err != nil {
+		return // closing closes them
+	}
+	defer m.pool.release(slot)
+	for i := m.reused.pool.popAny(); i != nil; i = m.reused.pool.popAny() {
+		if err := i.close(i.ctx); err != nil {
+			m.throttle.logger.Warn("instance not closed", "error", err)
+		}
+	}
 }
 
 // compare doubts the module when the outcomes differ.
@@ -111,10 +128,7 @@ func (m *Module) compare(key []byte, got, want outcome) {
 	if got.equal(want) {
 		return
 	}
-	d := &ImpureError{Key: bytes.Clone(key), Reused: got.String(), Pristine: want.String()}
-	if m.doubt.CompareAndSwap(nil, d) {
-		m.reused.distrust(d)
-	}
+	m.reused.distrust(&ImpureError{Key: bytes.Clone(key), Reused: got.String(), Pristine: want.String()})
 }
 
 // outcome is all that a call shows.

@@ -186,6 +186,31 @@ func TestAHostRemembersWhichModulesAreNotPure(t *testing.T) {
 	}
 }
 
+func TestOneFindingIsAboutAllThatIsLoadedOfAModule(t *testing.T) {
+	h := newHost(t, plugins.Config{Workers: 1})
+	var loaded []*plugins.Module
+	for _, fuel := range []uint64{1_000_000, 2_000_000} {
+		m, err := h.Load(t.Context(), plugintest.Module(t, "counter"), plugins.Limits{Reset: plugins.ResetNone, Fuel: fuel})
+		require.NoError(t, err)
+		loaded = append(loaded, m)
+	}
+	other, err := h.Load(t.Context(), examples.Newest(), plugins.Limits{Reset: plugins.ResetNone})
+	require.NoError(t, err)
+	for _, m := range append(loaded, other) {
+		resolve(t, m, conflict("k", "a", "b"))
+		require.NoError(t, m.Doubt())
+		require.Equal(t, 1, plugins.NumReused(m), "an instance waits as the call has left it")
+	}
+	resolve(t, loaded[0], conflict("k", "a", "b"))
+	for _, m := range loaded {
+		require.ErrorIs(t, m.Doubt(), plugins.ErrImpure)
+		require.Zero(t, plugins.NumReused(m), "it is closed")
+	}
+	require.Same(t, loaded[0].Doubt(), loaded[1].Doubt(), "the finding is one")
+	require.NoError(t, other.Doubt())
+	require.Equal(t, 1, plugins.NumReused(other))
+}
+
 func TestReusedInstancesServeManyCallersAtOnce(t *testing.T) {
 	m, err := newHost(t, plugins.Config{Workers: 3}).Load(t.Context(), examples.Newest(), plugins.Limits{Reset: plugins.ResetNone})
 	require.NoError(t, err)
