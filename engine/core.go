@@ -197,6 +197,7 @@ func (c *Core) tick() {
 		c.nextTidy = c.now.Add(tidyInterval)
 		c.tidyWatches()
 		c.planTidying()
+		c.tidyShadows()
 	}
 	c.tidyLocals()
 	c.lastTick = c.now

@@ -129,5 +129,13 @@ func WatchLog(e *Engine, table string) int {
 // NumSeals counts the records of dead incarnations that a node knows.
 func NumSeals(e *Engine) int { return len(e.core.space.seals()) }
 
+// NumShadowPages counts the tables whose shadows a node remembers something of.
+func NumShadowPages(e *Engine) int {
+	b := e.core.space.shadows
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.m)
+}
+
 // NumLone counts the keys of all tables of which nothing but deletes is left.
 func NumLone(e *Engine) int { return e.core.space.numLone() }

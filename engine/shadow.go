@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -108,6 +109,13 @@ func (p *shadowPage) add(d Difference, isEqual bool) {
 	r.Different++
 	r.Differences = slices.Insert(r.Differences, 0, d)
 	r.Differences = r.Differences[:min(len(r.Differences), maxDifferences)]
+}
+
+// keep forgets what is about other shadows than these, by table.
+func (b *shadowBook) keep(inForce map[string]string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	maps.DeleteFunc(b.m, func(table string, page *shadowPage) bool { return inForce[table] != page.record })
 }
 
 // knows says whether a conflict was compared under a shadow.
@@ -238,6 +246,17 @@ func (c *Core) noteShadow(f shadowFrame) {
 	}
 	d := Difference{ID: f.ID, Key: string(f.Key), Live: f.Live.public(), Shadow: f.Shadow.public(), Time: c.cfg.Now().UTC()}
 	c.space.shadows.note(f.Table, f.Record, inForce, d, f.Equal)
+}
+
+// tidyShadows forgets the reports on shadows that have ended.
+func (c *Core) tidyShadows() {
+	inForce := map[string]string{}
+	for _, t := range c.space.sortedTables() {
+		if rec, ok := c.space.shadow(t); ok {
+			inForce[t.name] = rec.id(c.codec)
+		}
+	}
+	c.space.shadows.keep(inForce)
 }
 
 func toldOutcome(o Outcome) outcomeFrame {

@@ -177,6 +177,32 @@ func TestAShadowThatIsInForceHasNothingToCompare(t *testing.T) {
 	})
 }
 
+func TestReportsOnShadowsThatHaveEndedAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a", "b")
+		begin := func() {
+			shadow(t, c.Node("a"), "latest")
+			fork(t, c.Node("a"), "k", "1", "2")
+			c.Pass(5 * time.Second)
+		}
+		pages := func(want int) {
+			c.Pass(10 * time.Second)
+			for _, name := range c.Names() {
+				require.Equal(t, want, engine.NumShadowPages(c.Node(name).Engine), name)
+			}
+		}
+		begin()
+		pages(1)
+		require.Equal(t, 1, shadowReport(t, c.Node("b")).Compared, "one that goes on is kept")
+		_, err := c.Node("b").EndShadow(t.Context(), "carts")
+		require.NoError(t, err)
+		pages(0)
+		begin()
+		require.NoError(t, c.Node("a").DropTable(t.Context(), "carts"))
+		pages(0)
+	})
+}
+
 func TestAShadowThatCannotRunHereIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "union", "a")
