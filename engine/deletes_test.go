@@ -190,6 +190,33 @@ func TestLocalTableShowsDeletesToItsHandler(t *testing.T) {
 	})
 }
 
+func TestWhatATableHidesIsNotCountedAsAConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := enginetest.NewCluster(t, 1)
+		c.StartAll("a", "b")
+		isolate(c)
+		create(t, c.Node("a"), "carts", "")
+		c.Pass(time.Second)
+		_, err := c.Node("b").CreateTable(t.Context(), "carts", engine.TableOptions{Deletes: engine.VisibleDeletes})
+		require.NoError(t, err)
+		put(t, c.Node("b"), "carts", "k", "1")
+		seen := token(t, c.Node("b"), "carts", "k")
+		put(t, c.Node("b"), "carts", "k", "2", engine.WithContext(seen))
+		remove(t, c.Node("b"), "k", engine.WithContext(seen))
+		require.Equal(t, 1, info(t, c.Node("b"), "carts").Conflicts, "where deletes are visible it is one")
+		c.Converge()
+		for _, name := range c.Names() {
+			require.Equal(t, engine.HiddenDeletes, info(t, c.Node(name), "carts").Options.Deletes)
+			require.Zero(t, info(t, c.Node(name), "carts").Conflicts, name)
+			s, err := c.Node(name).Status(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, s.Conflicts, name)
+		}
+		fork(t, c.Node("a"), "l", "1", "2")
+		require.Equal(t, 1, info(t, c.Node("b"), "carts").Conflicts)
+	})
+}
+
 func TestDeleteBesideAnEmptyValueIsAConflict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := openVisible(t, engine.Keep, "remove", "a")

@@ -127,11 +127,31 @@ func (s *space) info(t *table) TableInfo {
 		p.mu.RLock()
 		out.Keys += p.rep.Len()
 		out.Bytes += p.rep.Bytes()
-		out.Conflicts += p.rep.NumConflicts()
+		out.Conflicts += t.numConflictsLocked(p)
 		out.Unstable += p.rep.NumUnstable()
 		p.mu.RUnlock()
 	}
 	return out
+}
+
+// numConflictsLocked counts the keys of a partition with two or more versions that the table shows.
+func (t *table) numConflictsLocked(p *partition) int {
+	if t.options.Deletes == VisibleDeletes {
+		return p.rep.NumConflicts()
+	}
+	n := 0
+	for key := range p.rep.Conflicts() {
+		values := 0
+		for _, v := range p.rep.Get(key) {
+			if !v.Deleted {
+				values++
+			}
+		}
+		if values > 1 {
+			n++
+		}
+	}
+	return n
 }
 
 // record writes one record of the catalogue and waits until the connected members have it, and whatever else it builds on.
