@@ -63,7 +63,12 @@ const (
 	Kept        = engine.Kept
 	Failed      = engine.Failed
 	Quarantined = engine.Quarantined
+	Disabled    = engine.Disabled
 	Unavailable = engine.Unavailable
+	Pending     = engine.Pending
+	ByHand      = engine.ByHand
+	Settled     = engine.Settled
+	Overwritten = engine.Overwritten
 )
 
 // What becomes of deletes.

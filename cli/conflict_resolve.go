@@ -84,6 +84,7 @@ func (sh *shell) conflictSettle(c *cli.Context) error {
 				{"kept", s.Kept},
 				{"failed", s.Failed},
 				{"quarantined", s.Quarantined},
+				{"disabled", s.Disabled},
 				{"unavailable", s.Unavailable},
 				{"no conflict", s.Single},
 				{"changed meanwhile", s.Changed},

@@ -69,19 +69,27 @@ func (e *Engine) Conflicts(_ context.Context, opts ...JournalOption) ([]Conflict
 	return out, nil
 }
 
-// renew fills in what is so now: whether the siblings are still there, and who merges them.
+// renew fills in what is so now: whether the siblings are still there, and what readers see of them.
 func (c *Core) renew(entry *Conflict) {
+	t, versions := c.reopen(entry)
+	if !entry.Open {
+		entry.State = orDefault(entry.end, Overwritten)
+		return
+	}
 	entry.State = orDefault(entry.State, Pending)
+	c.renewState(t, entry, versions)
+}
+
+// reopen says whether the siblings of an entry are still there, and adds what is known of them.
+func (c *Core) reopen(entry *Conflict) (*table, []replica.Version) {
 	t, err := c.space.table(entry.Table)
 	if err != nil {
-		entry.settle()
-		return
+		return nil, nil
 	}
 	versions := t.siblings(entry.Key)
 	entry.Open = len(versions) > 1 && conflictID(t.name, t.epoch, entry.Key, siblingsHash(versions)) == entry.ID
 	if !entry.Open {
-		entry.settle()
-		return
+		return t, nil
 	}
 	if len(entry.Versions) == 0 {
 		entry.Versions = publicVersions(versions)
@@ -89,14 +97,7 @@ func (c *Core) renew(entry *Conflict) {
 	if base := publicBase(replica.Base(versions)); base != nil {
 		entry.Base = base
 	}
-	c.renewState(t, entry, versions)
-}
-
-// settle says of a conflict that is over that nothing is pending any more.
-func (entry *Conflict) settle() {
-	if entry.State == Pending {
-		entry.State = Settled
-	}
+	return t, versions
 }
 
 // renewState brings an open entry in line with the handler that is in force now, without running it.
@@ -108,7 +109,10 @@ func (c *Core) renewState(t *table, entry *Conflict, versions []replica.Version)
 		v := policyView(job.versions, t.options.Unresolved)
 		entry.State, entry.Verdict, entry.Value = v.state, policyVerdict, v.value
 	case job.handler.Disabled:
-		entry.State, entry.Reason = Quarantined, job.handler.whyDisabled()
+		entry.State, entry.Reason, entry.Value = Disabled, job.handler.whyDisabled(), nil
+		if entry.Verdict != verdictTrap {
+			entry.Verdict = ""
+		}
 	case entry.State == Quarantined && !quarantined, entry.SHA256 != "" && entry.SHA256 != job.handler.SHA256:
 		entry.State, entry.Verdict, entry.Reason, entry.Value = Pending, "", "", nil // another handler is in force
 	}
@@ -147,6 +151,9 @@ func (e *Engine) judgeNow(ctx context.Context, entry *Conflict) {
 		return
 	}
 	seen := e.read(ctx, t, entry.Key)
+	if now, err := e.core.findConflict(entry.ID); err == nil && entry.Verdict == "" && now.State == seen.State {
+		entry.add(now) // by whom, and at what cost
+	}
 	entry.State, entry.Value, entry.Reason = seen.State, seen.Value, seen.Reason
 	if seen.Deleted && entry.Verdict != policyVerdict {
 		entry.Verdict = string(VerdictDelete)

@@ -321,7 +321,7 @@ func FrameName(payload []byte) string {
 		framePull: "pull", frameChunk: "chunk",
 		frameVerdict: "verdict", frameBeat: "beat", frameClosing: "closing", frameClosingReply: "closing reply", frameAskSeals: "ask seals", frameSeals: "seals",
 		frameSurvey: "survey", frameSurveyed: "surveyed", frameInspect: "inspect", frameInspected: "inspected", frameDisputed: "disputed",
-		frameShadow: "shadow", frameAskObjects: "ask objects", frameObjects: "objects",
+		frameShadow: "shadow", frameAskObjects: "ask objects", frameObjects: "objects", frameEnded: "ended",
 	}
 	if len(payload) < 2 || int(payload[1]) >= len(names) {
 		return "unknown"

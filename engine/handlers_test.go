@@ -119,9 +119,12 @@ func TestADisabledHandlerJudgesNothingUntilOneIsActivated(t *testing.T) {
 		require.True(t, h.Disabled)
 		for _, name := range c.Names() {
 			e := get(t, c.Node(name), "k")
-			require.Equal(t, engine.Quarantined, e.State)
+			require.Equal(t, engine.Disabled, e.State)
 			require.Equal(t, "2", string(e.Value))
 			require.Contains(t, e.Reason, "disabled by hand")
+			entry := journal(t, c.Node(name))[0]
+			require.Equal(t, engine.Disabled, entry.State)
+			require.Empty(t, entry.Verdict)
 			require.Len(t, e.Siblings, 2)
 		}
 		require.Equal(t, 1, c.Count(engine.EventHandlerStopped))

@@ -55,6 +55,9 @@ type shadowed struct {
 	err  error
 }
 
+// ended says how conflicts have ended here.
+type ended struct{ told endedFrame }
+
 func (Tick) apply(c *Core)      { c.tick() }
 func (Flush) apply(*Core)       {}
 func (Lost) apply(c *Core)      { c.syncSoon() }
@@ -65,6 +68,7 @@ func (e noticed) apply(c *Core) { c.noticeConflict(e.t, e.key) }
 func (e judged) apply(c *Core)  { c.onJudged(e) }
 
 func (e shadowed) apply(c *Core) { c.onShadowed(e) }
+func (e ended) apply(c *Core)    { c.broadcast(c.codec.frame(frameEnded, e.told)) }
 
 // Effect is something that the shell has to do.
 type Effect interface{ effect() }

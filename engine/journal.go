@@ -43,6 +43,15 @@ func (j *journal) note(c Conflict) (first bool) {
 	return first
 }
 
+// end records how a conflict has ended, if it is known here.
+func (j *journal) end(id string, how State) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if held, ok := j.m[id]; ok {
+		held.end = how
+	}
+}
+
 // trimLocked drops the oldest entries beyond the bounds, but never the newest.
 func (j *journal) trimLocked() {
 	for len(j.order) > 1 && (len(j.order) > maxJournal || j.bytes > maxJournalBytes) {

@@ -23,7 +23,7 @@ func (c *Core) look(ctx context.Context, t *table, key string, versions []replic
 		return v, nil
 	}
 	if job.handler.Disabled {
-		return latest(distinct, Quarantined, job.handler.whyDisabled()), nil
+		return latest(distinct, Disabled, job.handler.whyDisabled()), nil
 	}
 	if q, ok := c.space.quarantined(job); ok {
 		return latest(distinct, Quarantined, q.Reason), nil

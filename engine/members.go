@@ -95,6 +95,7 @@ func (c *Core) newReceivers() []receiver {
 		frameVerdict:      on(c, c.onVerdict),
 		frameAskObjects:   on(c, c.onAskObjects),
 		frameObjects:      on(c, c.onObjects),
+		frameEnded:        on(c, c.onEnded),
 		frameBeat:         on(c, c.onBeat),
 		frameAskSeals:     on(c, c.onAskSeals),
 		frameSeals:        on(c, c.onSeals),

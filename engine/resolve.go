@@ -48,10 +48,23 @@ func (e *Engine) Resolve(ctx context.Context, id string, r Resolution) (Written,
 	}
 	w.Context, w.IfCovered = seen, true
 	out, err := e.writeTo(ctx, t, []replica.Write{w}, t.options.Ack)
-	if errors.Is(err, ErrConflict) {
+	switch {
+	case errors.Is(err, ErrConflict):
 		return Written{}, fmt.Errorf("%w (another version has come just now)", ErrNotOpen)
+	case err == nil || errors.Is(err, ErrNotAcknowledged):
+		e.endConflicts(t, ByHand, entry.ID)
 	}
 	return out, err
+}
+
+// endConflicts records how conflicts have ended, and tells the other members.
+func (e *Engine) endConflicts(t *table, how State, ids ...string) {
+	for _, id := range ids {
+		e.core.journal.end(id, how)
+	}
+	if len(ids) > 0 && !t.options.Local {
+		e.post(ended{endedFrame{End: how, IDs: ids}})
+	}
 }
 
 // write is the write that resolves an entry.
@@ -100,10 +113,11 @@ func (t *table) state(key string) ([]replica.Version, clock.Context) {
 type Settlement struct {
 	// Settled keys have one version now, or none: what readers saw before.
 	Settled int `json:"settled"`
-	// Kept, Failed, Quarantined and Unavailable were left as they are, because nobody has decided; the names are those of State.
+	// Kept, Failed, Quarantined, Disabled and Unavailable were left as they are, because nobody has decided; the names are those of State.
 	Kept        int `json:"kept"`
 	Failed      int `json:"failed"`
 	Quarantined int `json:"quarantined"`
+	Disabled    int `json:"disabled"`
 	Unavailable int `json:"unavailable"`
 	// Single had no conflict, Changed got another version meanwhile.
 	Single  int `json:"single"`
@@ -146,20 +160,23 @@ func (e *Engine) settleBatch(ctx context.Context, t *table, keys []string, out *
 	if err := e.core.reachable(t, t.options.Ack); err != nil {
 		return err
 	}
-	ws, done, refused := e.settleKeys(ctx, t, keys, out)
+	ws, done, over, refused := e.settleKeys(ctx, t, keys, out)
+	e.endConflicts(t, Settled, over...)
 	e.poke()
 	e.announce(t, ws, done)
 	_, err := e.awaitAcks(ctx, t, ws, done, t.options.Ack)
 	return errors.Join(refused, err)
 }
 
-// settleKeys writes one key after the other, and returns what was written also when the error ends it.
-func (e *Engine) settleKeys(ctx context.Context, t *table, keys []string, out *Settlement) (ws []replica.Write, done []replica.Written, err error) {
+// settleKeys writes one key after the other, and returns what was written, and the conflicts that are over, also when the error ends it.
+func (e *Engine) settleKeys(
+	ctx context.Context, t *table, keys []string, out *Settlement,
+) (ws []replica.Write, done []replica.Written, over []string, err error) {
 	for _, key := range keys {
 		if err := ctx.Err(); err != nil {
-			return ws, done, fmt.Errorf("settle: %w", err)
+			return ws, done, over, fmt.Errorf("settle: %w", err)
 		}
-		w, decided := e.settlement(ctx, t, key, out)
+		w, id, decided := e.settlement(ctx, t, key, out)
 		if !decided {
 			continue
 		}
@@ -168,21 +185,21 @@ func (e *Engine) settleKeys(ctx context.Context, t *table, keys []string, out *S
 		case errors.Is(err, ErrConflict):
 			out.Changed++
 		case err != nil:
-			return ws, done, err
+			return ws, done, over, err
 		default:
 			out.Settled++
-			ws, done = append(ws, w), append(done, d...)
+			ws, done, over = append(ws, w), append(done, d...), append(over, id)
 		}
 	}
-	return ws, done, nil
+	return ws, done, over, nil
 }
 
-// settlement is the write of what readers see of a key, if somebody has decided that; else it is counted why not.
-func (e *Engine) settlement(ctx context.Context, t *table, key string, out *Settlement) (w replica.Write, decided bool) {
+// settlement is the write of what readers see of a key, and the conflict that it ends, if somebody has decided that; else it is counted why not.
+func (e *Engine) settlement(ctx context.Context, t *table, key string, out *Settlement) (w replica.Write, id string, decided bool) {
 	versions, seen := t.state(key)
 	if len(versions) < 2 {
 		out.Single++
-		return w, false
+		return w, "", false
 	}
 	v, tell := e.core.look(ctx, t, key, versions)
 	if tell != nil {
@@ -195,10 +212,13 @@ func (e *Engine) settlement(ctx context.Context, t *table, key string, out *Sett
 		out.Failed++
 	case Quarantined:
 		out.Quarantined++
+	case Disabled:
+		out.Disabled++
 	case Unavailable:
 		out.Unavailable++
-	case Single, Resolved, Pending, Settled:
-		return replica.Write{Key: key, Value: v.value, Delete: v.absent, Context: seen, IfCovered: true}, true
+	case Single, Resolved, Pending, ByHand, Settled, Overwritten:
+		id = conflictID(t.name, t.epoch, key, siblingsHash(versions))
+		return replica.Write{Key: key, Value: v.value, Delete: v.absent, Context: seen, IfCovered: true}, id, true
 	}
-	return w, false
+	return w, "", false
 }

@@ -182,7 +182,7 @@ func (c *Core) ended(job Job, have, banned bool) (live view, ended bool) {
 	case !have:
 		return policyView(job.versions, job.t.options.Unresolved), true
 	case job.handler.Disabled:
-		return latest(job.versions, Quarantined, job.handler.whyDisabled()), true
+		return latest(job.versions, Disabled, job.handler.whyDisabled()), true
 	case banned:
 		live = latest(job.versions, Quarantined, "")
 		live.verdict = verdictTrap

@@ -55,7 +55,7 @@ func (s *space) quarantined(j Job) (quarantineRecord, bool) {
 func (c *Core) trapped(job Job, reason string, merging bool) {
 	c.journal.note(Conflict{
 		ID: job.conflict(), Table: job.t.name, Key: job.key, Versions: publicVersions(job.versions), Base: publicBase(job.base),
-		State: Quarantined, Verdict: "trap", Reason: reason, Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Time: c.now.UTC(),
+		State: Quarantined, Verdict: verdictTrap, Reason: reason, Plugin: job.handler.Plugin, SHA256: job.handler.SHA256, Time: c.now.UTC(),
 	})
 	if _, already := c.space.quarantined(job); already || !c.current(job) {
 		return
@@ -251,7 +251,7 @@ func (c *Core) noteQuarantines() {
 // quarantinedConflictLocked is the journal entry of a trap that happened at another node.
 func (c *Core) quarantinedConflictLocked(q quarantineRecord) Conflict {
 	entry := Conflict{
-		ID: conflictID(q.Table, q.Epoch, string(q.Key), q.Siblings), Table: q.Table, Key: string(q.Key), State: Quarantined, Verdict: "trap",
+		ID: conflictID(q.Table, q.Epoch, string(q.Key), q.Siblings), Table: q.Table, Key: string(q.Key), State: Quarantined, Verdict: verdictTrap,
 		Reason: q.Reason, Plugin: q.Handler.Plugin, SHA256: q.Handler.SHA256, Time: c.now.UTC(),
 	}
 	if t, ok := c.space.tables[q.Table]; ok {

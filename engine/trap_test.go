@@ -296,8 +296,16 @@ func TestMoreThanThreeRestartsInAMinuteDisableTheHandler(t *testing.T) {
 		}
 		fork(t, c.Node("b"), "k4", "1", "2")
 		c.Pass(5 * time.Second)
-		quarantined(t, c, "k4")
 		require.Equal(t, 4, c.Count(engine.EventTrap), "a disabled module does not run")
+		for _, name := range c.Names() {
+			for i, verdict := range []string{"", "trap", "trap", "trap", "trap"} {
+				entry := journal(t, c.Node(name))[i]
+				require.Equal(t, engine.Disabled, get(t, c.Node(name), entry.Key).State, name)
+				require.Equal(t, engine.Disabled, entry.State, name)
+				require.Equal(t, verdict, entry.Verdict, "%s of %s", entry.Key, name)
+				require.Contains(t, entry.Reason, "trapped too often")
+			}
+		}
 		_, err := c.Node("b").InstallPlugin(t.Context(), "fixed", []byte("union"), engine.Limits{})
 		require.NoError(t, err)
 		_, err = c.Node("b").Activate(t.Context(), "carts", "fixed")

@@ -150,12 +150,18 @@ const (
 	Failed State = "failed"
 	// Quarantined: the handler trapped on exactly these siblings; Value is the latest.
 	Quarantined State = "quarantined"
-	// Pending: siblings exist, and this node has not judged them yet. Only in the journal.
-	Pending State = "pending"
-	// Settled: a write replaced the siblings before this node learned of a verdict. Only in the journal.
-	Settled State = "settled"
+	// Disabled: the handler is out of service, by hand or because it trapped too often; Value is the latest.
+	Disabled State = "disabled"
 	// Unavailable: the handler cannot run here now, it is tried again; Value is the latest.
 	Unavailable State = "unavailable"
+	// Pending: siblings exist, and this node has not judged them yet. Only in the journal, as are those that follow.
+	Pending State = "pending"
+	// ByHand: the conflict is over, somebody has resolved it.
+	ByHand State = "by_hand"
+	// Settled: the conflict is over, somebody has made what readers saw the only version.
+	Settled State = "settled"
+	// Overwritten: the conflict is over, because of another write or the end of its table. So are, for a node, resolutions that it was not told of.
+	Overwritten State = "overwritten"
 )
 
 // Version is one sibling of a key.
@@ -223,9 +229,10 @@ type Conflict struct {
 	Key      string    `json:"key"`
 	Versions []Version `json:"versions"`
 	// Base is the version that all of these have overwritten; nil when there is none or it is not known.
-	Base  *Version `json:"base,omitempty"`
-	State State    `json:"state"`
-	// Verdict is value, delete, keep, error, trap, policy, or empty when this node has not judged it.
+	Base *Version `json:"base,omitempty"`
+	// State says what readers see of it while it is open, and then how it ended.
+	State State `json:"state"`
+	// Verdict is value, delete, keep, error, trap, policy, or empty when this node knows of none, or of none by the handler in force.
 	Verdict string `json:"verdict"`
 	Value   []byte `json:"value,omitempty"`
 	Reason  string `json:"reason,omitempty"`
@@ -242,6 +249,8 @@ type Conflict struct {
 	Time      time.Time `json:"time"`
 	// Open says whether the key still has exactly these siblings.
 	Open bool `json:"open"`
+	// end is how it ended, where this node knows of it.
+	end State
 }
 
 // Member is one known node of the cluster.

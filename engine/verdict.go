@@ -24,6 +24,14 @@ func (c *Core) tellVerdict(job Job, v view) {
 	c.broadcast(c.codec.frame(frameVerdict, f))
 }
 
+// onEnded notes how conflicts have ended that were resolved or settled at another member. Where that is not told, they look overwritten.
+func (c *Core) onEnded(_ clock.Actor, f endedFrame) error {
+	for _, id := range f.IDs {
+		c.journal.end(id, f.End)
+	}
+	return nil
+}
+
 // onVerdict notes another member's verdict.
 func (c *Core) onVerdict(_ clock.Actor, f verdictFrame) error {
 	c.journal.note(Conflict{

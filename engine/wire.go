@@ -38,6 +38,7 @@ const (
 	frameShadow
 	frameAskObjects
 	frameObjects
+	frameEnded
 )
 
 // partitionID names one replica of the cluster. The catalogue is the zero partitionID.
@@ -167,6 +168,13 @@ type verdictFrame struct {
 	SHA256  string
 	Fuel    uint64
 	Took    uint64 // nanoseconds
+}
+
+// endedFrame tells how conflicts have ended, for the other members' journals.
+type endedFrame struct {
+	_   struct{} `cbor:",toarray"`
+	End State
+	IDs []string
 }
 
 // shadowFrame tells how a conflict ends under a table's handler and under its shadow, the record, for the other members' reports.

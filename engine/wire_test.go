@@ -69,6 +69,7 @@ func goldenFrames() []struct {
 		{"disputed", frameDisputed, disputedFrame{ID: id, Key: []byte{'k', 0xff}, Values: 2}},
 		{"ask objects", frameAskObjects, askObjectsFrame{ID: id, Keys: [][]byte{{'k', 0xff}}}},
 		{"objects", frameObjects, objectsFrame{ID: id, Seals: 8, Delta: []byte("delta")}},
+		{"ended", frameEnded, endedFrame{End: ByHand, IDs: []string{"0123456789ab"}}},
 		{"chunk", frameChunk, chunkFrame{ID: id, Xfer: 9, Step: 11, Seals: 8, Gone: true, Same: true, Answer: []byte("answer")}},
 	}
 }
@@ -140,6 +141,8 @@ func TestFramesReadBackAreWhatWasSent(t *testing.T) {
 			back, err = decode[askObjectsFrame](c, body)
 		case frameObjects:
 			back, err = decode[objectsFrame](c, body)
+		case frameEnded:
+			back, err = decode[endedFrame](c, body)
 		}
 		require.NoError(t, err)
 		require.Equal(t, g.msg, back, g.name)

@@ -150,7 +150,7 @@ func (n *node) siblings(table, key string) string {
 // sees checks that readers of equal siblings under an equal record see the same everywhere, always; while nothing could be run they see the latest.
 func (l *ledger) sees(n *node, table string, e engine.Entry) {
 	info := n.table(table)
-	if len(e.Siblings) < 2 || e.State == engine.Quarantined || e.State == engine.Unavailable {
+	if len(e.Siblings) < 2 || e.State == engine.Quarantined || e.State == engine.Disabled || e.State == engine.Unavailable {
 		return
 	}
 	what := fmt.Sprintf("%s/%d/%s %s %s %s", table, info.Epoch, e.Key, n.siblings(table, e.Key), info.Options.Deletes, record(info))
