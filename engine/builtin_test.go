@@ -56,15 +56,21 @@ func TestABuiltinHandlerCanBeActivated(t *testing.T) {
 	})
 }
 
-func TestAnInstalledModuleStandsAboveTheBuiltinOfItsName(t *testing.T) {
+func TestTheNameOfABuiltinHandlerIsNotForOtherModules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := withBuiltin(t, "a")
+		c := withBuiltin(t, "a", "b")
 		_, err := c.Node("a").InstallPlugin(t.Context(), "set-union", []byte("latest"), engine.Limits{})
+		require.ErrorIs(t, err, engine.ErrBuiltinName)
+		all, err := c.Node("a").Plugins(t.Context())
 		require.NoError(t, err)
-		_, err = c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{Handler: "set-union"})
+		require.Empty(t, all)
+		own, err := c.Node("a").InstallPlugin(t.Context(), "set-union", []byte("union"), engine.Limits{})
+		require.NoError(t, err, "the very same module may")
+		require.True(t, own.Builtin)
+		require.False(t, install(t, c.Node("a"), "mine", "union").Builtin, "by another name")
+		all, err = c.Node("b").Plugin(t.Context(), "set-union")
 		require.NoError(t, err)
-		fork(t, c.Node("a"), "k", "1", "2")
-		everywhere(t, c, "k", "2")
+		require.True(t, all[0].Builtin)
 	})
 }
 

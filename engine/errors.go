@@ -21,7 +21,9 @@ var (
 	ErrBadResolution  = errors.New("bad resolution: give exactly one of a value, the number of a version, or delete")
 	ErrBadLimits      = errors.New("bad limits of a handler")
 	// ErrBadCheck is about the report that comes with a module.
-	ErrBadCheck      = errors.New("bad check report: give the one that 'kvnode plugin check' has written for this very module, at most 16 KiB of JSON")
+	ErrBadCheck = errors.New("bad check report: give the one that 'kvnode plugin check' has written for this very module, at most 16 KiB of JSON")
+	// ErrBuiltinName refuses a module under the name of a handler that every node brings along.
+	ErrBuiltinName   = errors.New("this name belongs to a built-in handler: install the module under another name, and give that to 'kvnode plugin activate'")
 	ErrBadPluginName = errors.New("bad plugin name: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit")
 )
 

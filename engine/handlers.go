@@ -41,7 +41,8 @@ func (e *Engine) candidate(ctx context.Context, name, plugin string) (*table, pl
 	return t, p, err
 }
 
-// Rollback makes the module judge a table's conflicts that did so before the one in force; again and again, it goes further back. Modules that are not
+// Rollback makes the module judge a table's conflicts that did so before, with the limits that it is installed with now; again and again, it goes further
+// back. A handler that somebody has disabled is itself the one before; one that was disabled because it trapped too often is not. Modules that are not
 // installed any more are passed over. Errors: ErrNoTable, ErrNoEarlier, ErrNotReady.
 func (e *Engine) Rollback(ctx context.Context, table string) (Handler, error) {
 	if err := e.AwaitReady(ctx); err != nil {
@@ -85,8 +86,9 @@ func (e *Engine) Disable(ctx context.Context, table string) (Handler, error) {
 		if !found {
 			return before, ErrNoHandler
 		}
+		byHand := !before.Active.Disabled || before.Active.ByHand // what trapped too often is no way back because somebody agrees
 		before.Active = before.Active.disabled(e.core.unixMilli())
-		before.Active.ByHand = true
+		before.Active.ByHand = byHand
 		return before, nil
 	})
 	if err != nil {
@@ -97,11 +99,11 @@ func (e *Engine) Disable(ctx context.Context, table string) (Handler, error) {
 }
 
 // decideHandler replaces a table's handlers by what decide, which runs under the catalogue's lock, makes of those held; found says whether there is one in
-// force. It returns the record that is in force now, once all connected members have it.
+// force. It returns the record that is in force now, once all connected members have it. The table's shadow ends if it is that module.
 func (e *Engine) decideHandler(ctx context.Context, t *table, decide func(before handlerEntry, found bool) (handlerEntry, error)) (handlerRecord, error) {
 	first, installed := e.core.space.handler(t)
 	var after handlerEntry
-	err := e.decide(ctx, keyHandler+t.name, func(held []replica.Version) ([]byte, error) {
+	dot, events, err := e.core.decideCatalogue(keyHandler+t.name, e.core.stamp(), func(held []replica.Version) ([]byte, error) {
 		before, found := handlersOf(e.core.codec, held, t.epoch)
 		if !found && installed {
 			before.Active = first // the first module of the table's namesake
@@ -112,7 +114,15 @@ func (e *Engine) decideHandler(ctx context.Context, t *table, decide func(before
 		}
 		return e.core.codec.record(after), nil
 	})
-	return after.Active, err
+	if err != nil {
+		return handlerRecord{}, err
+	}
+	e.core.report(events...)
+	dots, err := e.core.endShadowOf(t, after.Active)
+	if err != nil {
+		return after.Active, err
+	}
+	return after.Active, e.awaitRecord(ctx, append(dots, waitDot{p: e.core.space.catalogue, dot: dot})...)
 }
 
 func (c *Core) unixMilli() uint64 { return uint64(c.cfg.Now().UnixMilli()) }
@@ -133,17 +143,34 @@ func (e handlerEntry) then(next handlerRecord) handlerEntry {
 	return out.after(e.Active)
 }
 
-// back puts the latest of the earlier records in force whose module is installed; what came after it is forgotten.
+// back puts the latest of the earlier records in force whose module is installed; what came after it is forgotten. What was disabled by hand is itself the
+// latest of them.
 func (e handlerEntry) back(now uint64, installed []pluginRecord) (handlerEntry, error) {
+	if e.Active.Disabled && e.Active.ByHand {
+		if r, ok := e.again(e.Active, now, installed); ok {
+			return handlerEntry{Active: r, Earlier: e.Earlier}, nil
+		}
+	}
 	for i, r := range slices.Backward(e.Earlier) {
-		isIt := func(p pluginRecord) bool { return p.Name == r.Plugin && p.SHA256 == r.SHA256 }
-		if r.isSame(e.Active) || !slices.ContainsFunc(installed, isIt) {
+		if r.sameModule(e.Active) {
 			continue
 		}
-		r.Epoch, r.Time, r.Disabled, r.ByHand = e.Active.Epoch+1, now, false, false
-		return handlerEntry{Active: r, Earlier: slices.Clone(e.Earlier[:i])}, nil
+		if r, ok := e.again(r, now, installed); ok {
+			return handlerEntry{Active: r, Earlier: slices.Clone(e.Earlier[:i])}, nil
+		}
 	}
 	return e, ErrNoEarlier
+}
+
+// again is the record that puts an earlier one's module in force once more, as it is installed now.
+func (e handlerEntry) again(r handlerRecord, now uint64, installed []pluginRecord) (_ handlerRecord, ok bool) {
+	i := slices.IndexFunc(installed, r.runs)
+	if i < 0 {
+		return r, false
+	}
+	r.Limits, r.Rewriter = installed[i].Limits, installed[i].Rewriter
+	r.Epoch, r.Time, r.Disabled, r.ByHand = e.Active.Epoch+1, now, false, false
+	return r, true
 }
 
 // disabled is the record that takes a handler out of service.

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -138,6 +139,64 @@ func TestADisabledHandlerJudgesNothingUntilOneIsActivated(t *testing.T) {
 		everywhere(t, c, "l", "1,2")
 		_, err = c.Node("a").Rollback(t.Context(), "carts")
 		require.ErrorIs(t, err, engine.ErrNoEarlier, "it was the same module all the time")
+	})
+}
+
+func TestRollbackOfADisabledHandlerIsThatHandlerAndThenTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a", "b")
+		install(t, c.Node("a"), "carts", "latest")
+		activate(t, c.Node("a"), "carts@2")
+		fork(t, c.Node("a"), "k", "1", "2")
+		_, err := c.Node("a").Disable(t.Context(), "carts")
+		require.NoError(t, err)
+		_, err = c.Node("b").Disable(t.Context(), "carts")
+		require.NoError(t, err, "again")
+		for _, want := range []struct {
+			number int
+			value  string
+		}{{2, "2"}, {1, "1,2"}} {
+			h, err := c.Node("b").Rollback(t.Context(), "carts")
+			require.NoError(t, err)
+			require.Equal(t, want.number, h.Number)
+			require.False(t, h.Disabled)
+			everywhere(t, c, "k", want.value)
+		}
+		_, err = c.Node("a").Rollback(t.Context(), "carts")
+		require.ErrorIs(t, err, engine.ErrNoEarlier)
+	})
+}
+
+func TestRollbackOfAHandlerThatTrappedTooOftenIsTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a")
+		install(t, c.Node("a"), "carts", "trap")
+		activate(t, c.Node("a"), "carts@2")
+		for i := range 3 {
+			fork(t, c.Node("a"), strconv.Itoa(i), "1", "2")
+			restart(t, c, i+1)
+		}
+		fork(t, c.Node("a"), "k", "1", "2")
+		c.Await("the handler to be disabled", func() bool { return info(t, c.Node("a"), "carts").Active.Disabled })
+		h, err := c.Node("a").Rollback(t.Context(), "carts")
+		require.NoError(t, err)
+		require.Equal(t, 1, h.Number)
+		everywhere(t, c, "k", "1,2")
+	})
+}
+
+func TestTheHistoryLeavesOutWhatIsNotInstalledAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a", "b")
+		for _, module := range []string{"latest", "keep"} {
+			install(t, c.Node("a"), "carts", module)
+			activate(t, c.Node("a"), "carts")
+		}
+		require.Len(t, info(t, c.Node("b"), "carts").Earlier, 2)
+		removeModule(t, c.Node("a"), "carts@2")
+		earlier := info(t, c.Node("b"), "carts").Earlier
+		require.Len(t, earlier, 1)
+		require.Equal(t, 1, earlier[0].Number)
 	})
 }
 

@@ -23,6 +23,8 @@ type PluginInfo struct {
 	Installed time.Time `json:"installed"`
 	Limits    Limits    `json:"limits"`
 	Rewriter  int       `json:"rewriter"`
+	// Builtin says that it is the handler that this node brings along under the name.
+	Builtin bool `json:"builtin,omitempty"`
 	// Here says whether all its bytes have arrived at this node.
 	Here bool `json:"here"`
 	// Tables are those whose conflicts it judges now.
@@ -139,15 +141,17 @@ func GatherInstallOptions(opts ...InstallOption) InstallOptions {
 
 // InstallPlugin checks a module and replicates its bytes, in chunks, to all nodes, also to those that join later. Installing the same bytes under the same
 // name again changes nothing, but brings bytes back that were lost with the node that first had them, and replaces the check report and the limits where
-// they are given. Tables for which the module was activated have the new limits once it is activated again.
-// The first module under a table's handler name is in force at once, later ones after Activate. Errors: ErrBadPluginName, ErrBadModule, ErrBadCheck,
-// ErrNotReady.
+// they are given. New limits are in force at once, in all tables that the module judges and whose shadow it is: their conflicts are judged anew.
+// The first module under a table's handler name is in force at once, later ones after Activate. Where a table uses the module, this node has compiled it
+// when the call returns. Errors: ErrBadPluginName, ErrBuiltinName, ErrBadModule, ErrBadLimits, ErrBadCheck, ErrNotReady.
 func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, l Limits, opts ...InstallOption) (PluginInfo, error) {
 	switch {
 	case !validName(name):
 		return PluginInfo{}, ErrBadPluginName
 	case len(module) > MaxModuleBytes:
 		return PluginInfo{}, fmt.Errorf("%w (this one has %d bytes)", ErrModuleTooLarge, len(module))
+	case e.core.isTaken(name, module):
+		return PluginInfo{}, fmt.Errorf("%w (asked for %q)", ErrBuiltinName, name)
 	}
 	if l.Reset == ResetStrict {
 		l.Reset = "" // equal limits are equal records
@@ -176,22 +180,24 @@ func (e *Engine) install(ctx context.Context, rec pluginRecord, module []byte) (
 	if known {
 		rec.Number = held.Number
 	}
-	here := known && s.pluginInfo(held).Here
-	if here {
-		renewed, changed := held.renewed(rec)
-		if !changed {
-			return s.pluginInfo(held), nil
-		}
-		return s.pluginInfo(renewed), e.record(ctx, rec.key(), renewed)
-	}
-	chunks, err := e.core.storeModule(rec, module)
-	if err != nil {
+	changed := true
+	var dots []waitDot
+	if _, err := s.module(rec.SHA256); known && err == nil {
+		rec, changed = held.renewed(rec)
+	} else if dots, err = e.core.storeModule(rec, module); err != nil {
 		return PluginInfo{}, err
 	}
 	if !known {
 		rec.Number = s.nextNumber(rec.Name)
 	}
-	return s.pluginInfo(rec), e.record(ctx, rec.key(), rec, chunks...)
+	renewed, err := e.core.renewPlugin(rec, changed)
+	if err != nil {
+		return PluginInfo{}, err
+	}
+	if dots = append(dots, renewed...); len(dots) > 0 {
+		err = e.awaitRecord(ctx, dots...)
+	}
+	return e.installed(ctx, rec, err)
 }
 
 // renewed is the record of a module that is installed again: with the report, and the limits, that come with that if any do, and the metering of this node.
@@ -273,7 +279,7 @@ func (e *Engine) Plugins(ctx context.Context) ([]PluginInfo, error) {
 	}
 	out := []PluginInfo{}
 	for _, r := range e.core.space.plugins() {
-		out = append(out, e.core.space.pluginInfo(r))
+		out = append(out, e.core.pluginInfo(r))
 	}
 	return out, nil
 }
@@ -295,7 +301,7 @@ func (e *Engine) Plugin(ctx context.Context, plugin string) ([]PluginInfo, error
 	}
 	out := make([]PluginInfo, len(records))
 	for i, r := range records {
-		out[i] = s.pluginInfo(r)
+		out[i] = e.core.pluginInfo(r)
 		ran := s.runs.of(r.SHA256)
 		out[i].Check, out[i].Imports, out[i].Runs = r.Check, r.Imports, &ran
 	}
@@ -315,11 +321,12 @@ func (s *space) plugins() []pluginRecord {
 	return s.facts.sortedPlugins()
 }
 
-func (s *space) pluginInfo(r pluginRecord) PluginInfo {
+func (c *Core) pluginInfo(r pluginRecord) PluginInfo {
+	s := c.space
 	_, err := s.module(r.SHA256)
 	out := PluginInfo{
 		Name: r.Name, SHA256: r.SHA256, Number: r.Number, Size: r.Size, Installed: time.UnixMilli(int64(r.Time)).UTC(), Limits: r.Limits,
-		Rewriter: r.Rewriter, Here: err == nil, Tables: []string{},
+		Rewriter: r.Rewriter, Here: err == nil, Tables: []string{}, Builtin: c.isBuiltin(r),
 	}
 	if checked, err := ReadCheck(r.Check, r.SHA256); err == nil {
 		out.Checked = &checked

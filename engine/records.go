@@ -49,8 +49,16 @@ func (e handlerEntry) after(r handlerRecord) handlerEntry {
 
 // isSame says whether two records run the same module in the same way.
 func (r handlerRecord) isSame(as handlerRecord) bool {
-	return r.Plugin == as.Plugin && r.SHA256 == as.SHA256 && r.Limits == as.Limits && r.Rewriter == as.Rewriter
+	return r.sameModule(as) && r.Limits == as.Limits && r.Rewriter == as.Rewriter
 }
+
+// sameModule says whether two records run the same module, however.
+func (r handlerRecord) sameModule(as handlerRecord) bool {
+	return r.Plugin == as.Plugin && r.SHA256 == as.SHA256
+}
+
+// runs says whether it is this module that a record runs.
+func (r handlerRecord) runs(p pluginRecord) bool { return r.Plugin == p.Name && r.SHA256 == p.SHA256 }
 
 // laterHandler orders handler records by (table's epoch, epoch, time, SHA-256); a disabled one wins over its twin.
 func laterHandler(a, b handlerRecord) bool {
@@ -104,12 +112,18 @@ func (r pluginRecord) handler(t *table, now uint64) handlerRecord {
 	return handlerRecord{TableEpoch: t.epoch, Plugin: r.Name, SHA256: r.SHA256, Time: now, Limits: r.Limits, Rewriter: r.Rewriter}
 }
 
-// earlier returns the records before the one in force, the latest last.
-func (f *facts) earlier(t *table) []handlerRecord {
-	if e, ok := f.handlers[t.name]; ok && e.Active.TableEpoch == t.epoch {
-		return e.Earlier
+// earlier returns the records before the one in force whose modules are installed, the latest last.
+func (f *facts) earlier(t *table) (out []handlerRecord) {
+	e, ok := f.handlers[t.name]
+	if !ok || e.Active.TableEpoch != t.epoch {
+		return nil
 	}
-	return nil
+	for _, r := range e.Earlier {
+		if _, installed := f.plugins[pluginKey(r.Plugin, r.SHA256)]; installed && !r.sameModule(e.Active) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // Reasons for which a handler is disabled.

@@ -51,7 +51,7 @@ func (s *space) users(r pluginRecord) []string {
 	for _, t := range s.sortedTables() {
 		h, judged := s.handler(t)
 		w, shadowed := s.shadow(t)
-		if judged && h.Plugin == r.Name && h.SHA256 == r.SHA256 || shadowed && w.Plugin == r.Name && w.SHA256 == r.SHA256 {
+		if judged && h.runs(r) || shadowed && w.runs(r) {
 			out = append(out, t.name)
 		}
 	}

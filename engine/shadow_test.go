@@ -162,18 +162,43 @@ func TestANewShadowBeginsANewReport(t *testing.T) {
 	})
 }
 
-func TestAShadowThatIsInForceHasNothingToCompare(t *testing.T) {
+func TestAShadowThatComesIntoForceIsNoShadowAnyMore(t *testing.T) {
+	for _, how := range []string{"activate", "rollback"} {
+		synctest.Test(t, func(t *testing.T) {
+			c := open(t, "latest", "a", "b")
+			install(t, c.Node("a"), "carts", "union")
+			if how == "rollback" {
+				activate(t, c.Node("a"), "carts@2")
+				activate(t, c.Node("a"), "carts@1")
+			}
+			_, err := c.Node("a").ActivateShadow(t.Context(), "carts", "carts@2")
+			require.NoError(t, err)
+			if how == "rollback" {
+				_, err := c.Node("b").Rollback(t.Context(), "carts")
+				require.NoError(t, err)
+			} else {
+				activate(t, c.Node("b"), "carts@2")
+			}
+			for _, name := range c.Names() {
+				all, err := c.Node(name).Plugin(t.Context(), "carts@2")
+				require.NoError(t, err)
+				require.Equal(t, []string{"carts"}, all[0].Tables, name)
+				require.Empty(t, all[0].Shadows, name)
+				require.Nil(t, info(t, c.Node(name), "carts").Shadow, name)
+			}
+			activate(t, c.Node("a"), "carts@1")
+			require.Nil(t, info(t, c.Node("b"), "carts").Shadow, "nor when it goes")
+		})
+	}
+}
+
+func TestAShadowOfAnotherModuleThanTheOneActivatedGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := open(t, "union", "a")
-		shadow(t, c.Node("a"), "latest")
-		activate(t, c.Node("a"), "next")
-		fork(t, c.Node("a"), "k", "1", "2")
-		c.Pass(5 * time.Second)
-		require.Zero(t, shadowReport(t, c.Node("a")).Compared)
-		require.Zero(t, c.Count(engine.EventShadowed))
-		all, err := c.Node("a").Plugin(t.Context(), "next")
-		require.NoError(t, err)
-		require.Equal(t, []string{"carts"}, all[0].Shadows)
+		c := open(t, "union", "a", "b")
+		shadow(t, c.Node("a"), "keep")
+		install(t, c.Node("a"), "carts", "latest")
+		activate(t, c.Node("a"), "carts@2")
+		require.Equal(t, "next", info(t, c.Node("b"), "carts").Shadow.Plugin)
 	})
 }
 

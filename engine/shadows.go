@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/kvnode/kvnode/engine/replica"
 )
@@ -54,6 +55,27 @@ func (e *Engine) EndShadow(ctx context.Context, table string) (ShadowReport, err
 		return out, err
 	}
 	return out, e.decide(ctx, keyShadow+table, func([]replica.Version) ([]byte, error) { return nil, nil })
+}
+
+// endShadowOf ends the shadow of a table if its module is the one in force: there is nothing left to compare it with. It returns what to wait for.
+func (c *Core) endShadowOf(t *table, inForce handlerRecord) ([]waitDot, error) {
+	if w, ok := c.space.shadow(t); !ok || !w.sameModule(inForce) || inForce.Disabled {
+		return nil, nil
+	}
+	dot, events, err := c.decideCatalogue(keyShadow+t.name, c.stamp(), func(held []replica.Version) ([]byte, error) {
+		if w, ok := shadowOf(c.codec, held, t.epoch); !ok || !w.sameModule(inForce) {
+			return nil, errAsItIs // another one was started meanwhile
+		}
+		return nil, nil
+	})
+	switch {
+	case errors.Is(err, errAsItIs):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("end the shadow: %w", err)
+	}
+	c.report(events...)
+	return []waitDot{{p: c.space.catalogue, dot: dot}}, nil
 }
 
 // shadowOf picks the shadow of a table of this epoch.

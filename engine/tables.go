@@ -154,19 +154,14 @@ func (t *table) numConflictsLocked(p *partition) int {
 	return n
 }
 
-// record writes one record of the catalogue and waits until the connected members have it, and whatever else it builds on.
-func (e *Engine) record(ctx context.Context, key string, rec any, builtOn ...waitDot) error {
-	return e.decide(ctx, key, func([]replica.Version) ([]byte, error) { return e.core.codec.record(rec), nil }, builtOn...)
-}
-
-// decide is record for a record that depends on the one held.
-func (e *Engine) decide(ctx context.Context, key string, decide decision, builtOn ...waitDot) error {
+// decide replaces one record of the catalogue by what becomes of it, and waits until the connected members have that.
+func (e *Engine) decide(ctx context.Context, key string, decide decision) error {
 	dot, events, err := e.core.decideCatalogue(key, e.core.stamp(), decide)
 	if err != nil {
 		return err
 	}
 	e.core.report(events...)
-	return e.awaitRecord(ctx, append(builtOn, waitDot{p: e.core.space.catalogue, dot: dot})...)
+	return e.awaitRecord(ctx, waitDot{p: e.core.space.catalogue, dot: dot})
 }
 
 // awaitRecord waits until all connected members have these records of the catalogue.

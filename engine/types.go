@@ -89,7 +89,7 @@ type TableInfo struct {
 	Unstable int `json:"unstable"`
 	// Active is the handler record in force, nil when no handler is installed.
 	Active *Handler `json:"active,omitempty"`
-	// Earlier are the records before it, the latest last; a bounded number of them. Rollback goes back to them.
+	// Earlier are the records before it whose modules are installed, the latest last; a bounded number of them. Rollback goes back to them.
 	Earlier []Handler `json:"earlier,omitempty"`
 	// Shadow is the handler that runs beside it without effect, nil when there is none.
 	Shadow *Handler `json:"shadow,omitempty"`

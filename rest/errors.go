@@ -68,6 +68,7 @@ func engineProblems() []Problem {
 		{engine.ErrModuleTooLarge, "module_too_large", http.StatusRequestEntityTooLarge, ExitUsage},
 		{engine.ErrBadModule, "bad_module", http.StatusUnprocessableEntity, ExitUsage},
 		{engine.ErrBadLimits, "bad_limits", http.StatusBadRequest, ExitUsage},
+		{engine.ErrBuiltinName, "builtin_name", http.StatusConflict, ExitUsage},
 		{engine.ErrBadPluginName, "bad_plugin_name", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadResolution, "bad_resolution", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadCheck, "bad_check", http.StatusUnprocessableEntity, ExitUsage},
