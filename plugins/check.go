@@ -38,14 +38,26 @@ func moduleError(err error) error {
 		{meter.ErrNotWasm, ErrNotModule},
 		{meter.ErrComponent, ErrComponent},
 		{meter.ErrFeature, ErrFeature},
-		{meter.ErrReserved, ErrExport},
+		{meter.ErrMalformed, ErrMalformed},
 	} {
 		if errors.Is(err, kind.meter) {
-			return fmt.Errorf("%w: %w", kind.ours, err)
+			return &rewriteError{kind: kind.ours, meter: err, text: kind.ours.Error() + strings.TrimPrefix(err.Error(), kind.meter.Error())}
 		}
 	}
-	return fmt.Errorf("%w: %w", ErrMalformed, err)
+	return fmt.Errorf("%w: %w", ErrModule, err)
 }
+
+// rewriteError is what the rewriter says of a module, under the name that it has here and not under both.
+type rewriteError struct {
+	kind, meter error
+	text        string
+}
+
+// Error says the fault.
+func (f *rewriteError) Error() string { return f.text }
+
+// Unwrap makes it both errors.
+func (f *rewriteError) Unwrap() []error { return []error{f.kind, f.meter} }
 
 // checkContract compares imports, exports and memory with the contract.
 func checkContract(info *meter.Info, l Limits) error {
