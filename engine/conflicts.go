@@ -51,9 +51,15 @@ func (entry Conflict) Inputs() []Version {
 	return out
 }
 
-// Conflicts lists the journal, newest first: the conflicts that this node has seen, with the verdicts that it knows of.
-func (e *Engine) Conflicts(_ context.Context, opts ...JournalOption) ([]Conflict, error) {
+// Conflicts lists the journal, newest first: the conflicts that this node has seen, with the verdicts that it knows of. With OfTable the table must be
+// there: ErrNoTable, ErrNotReady.
+func (e *Engine) Conflicts(ctx context.Context, opts ...JournalOption) ([]Conflict, error) {
 	o := GatherJournalOptions(opts...)
+	if o.Table != "" {
+		if _, err := e.Table(ctx, o.Table); err != nil {
+			return nil, err
+		}
+	}
 	out := []Conflict{}
 	for _, entry := range e.core.journal.list() {
 		if o.Limit > 0 && len(out) == o.Limit {
@@ -137,11 +143,11 @@ func (c *Core) findConflict(id string) (Conflict, error) {
 	found = slices.DeleteFunc(found, func(entry Conflict) bool { return id == "" || !strings.HasPrefix(entry.ID, id) })
 	switch len(found) {
 	case 0:
-		return Conflict{}, fmt.Errorf("%w (asked for %.40q; 'kvnode conflict ls' lists them)", ErrNoConflict, id)
+		return Conflict{}, fmt.Errorf("%w (asked for %.40q)", ErrNoConflict, id)
 	case 1:
 		return found[0], nil
 	}
-	return Conflict{}, fmt.Errorf("%w: %d begin with %.40q, give more of it", ErrNoConflict, len(found), id)
+	return Conflict{}, fmt.Errorf("%w (%d begin with %.40q, give more of it)", ErrNoConflict, len(found), id)
 }
 
 // judgeNow adds what a reader sees of an open conflict to its entry.

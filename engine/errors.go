@@ -18,7 +18,7 @@ var (
 	ErrBadModule     = errors.New("bad module")
 	// ErrModuleTooLarge is an ErrBadModule.
 	ErrModuleTooLarge = fmt.Errorf("%w: a module has at most 16 MiB; strip it of debug information, or leave libraries out", ErrBadModule)
-	ErrBadResolution  = errors.New("bad resolution: give exactly one of a value, the number of a version, or delete")
+	ErrBadResolution  = errors.New("bad resolution")
 	ErrBadLimits      = errors.New("bad limits of a handler")
 	// ErrBadCheck is about the report that comes with a module.
 	ErrBadCheck = errors.New("bad check report: give the one that 'kvnode plugin check' has written for this very module, at most 16 KiB of JSON")
@@ -41,7 +41,7 @@ var (
 	ErrNoShadow    = errors.New("the table has no shadow: start one with 'kvnode plugin activate TABLE PLUGIN --shadow'")
 	// ErrNoEarlier refuses a way back where nothing was activated before, or nothing of it is installed any more.
 	ErrNoEarlier  = errors.New("no earlier handler to go back to: activate one by its SHA-256 with 'kvnode plugin activate'")
-	ErrNoConflict = errors.New("no such conflict")
+	ErrNoConflict = errors.New("no such conflict: 'kvnode conflict ls' lists them")
 	ErrNoMember   = errors.New("no such member: 'kvnode cluster members' lists them")
 	// ErrMemberConnected refuses to forget a live member.
 	ErrMemberConnected = errors.New("this member is connected: stop it first")

@@ -27,7 +27,7 @@ func (e *Engine) Forget(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("catalogue: %w", err)
 	}
-	e.core.report(events...)
+	e.core.report(append(events, Event{Kind: EventForgotten, Peer: name})...)
 	return e.awaitRecord(ctx, waitDot{p: e.core.space.catalogue, dot: dot})
 }
 

@@ -21,6 +21,7 @@ func TestForgottenMemberHoldsNothingBack(t *testing.T) {
 		c.Pass(2 * time.Second)
 		require.Equal(t, 1, info(t, a, "carts").Unstable)
 		require.NoError(t, a.Forget(t.Context(), "c"))
+		require.Equal(t, 1, c.Count(engine.EventForgotten), "the node that was asked says so")
 		c.Pass(2 * time.Second)
 		for _, name := range []string{"a", "b"} {
 			require.Zero(t, info(t, c.Node(name), "carts").Unstable)

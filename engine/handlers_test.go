@@ -310,6 +310,18 @@ func TestASummarySaysWhatIsBroken(t *testing.T) {
 	}
 }
 
+func TestInstallingTellsWhichTablesTheModuleJudgesFromThenOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "", "a")
+		first := install(t, c.Node("a"), "carts", "union")
+		require.Equal(t, []string{"carts"}, first.Tables)
+		require.True(t, first.Here)
+		require.Empty(t, install(t, c.Node("a"), "carts", "latest").Tables, "a later one judges after Activate")
+		sha := first.SHA256
+		require.Equal(t, []string{"carts"}, install(t, c.Node("a"), "carts", "union", engine.WithCheck(checkReport(sha, 8))).Tables)
+	})
+}
+
 func TestNumbersCountTheModulesOfAName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "union", "a", "b")

@@ -21,7 +21,7 @@ func (e *Engine) RemovePlugin(ctx context.Context, plugin string) error {
 		return err
 	}
 	if users := s.users(rec); len(users) > 0 {
-		return fmt.Errorf("%w (table %s)", ErrPluginInUse, strings.Join(users, ", "))
+		return fmt.Errorf("%w (by %s)", ErrPluginInUse, strings.Join(users, ", "))
 	}
 	var dots []waitDot
 	for _, key := range s.keysOf(rec) {

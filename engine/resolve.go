@@ -72,13 +72,13 @@ func (r Resolution) write(entry *Conflict) (replica.Write, error) {
 	w := replica.Write{Key: entry.Key}
 	switch {
 	case r.given() != 1:
-		return w, ErrBadResolution
+		return w, fmt.Errorf("%w: give exactly one of a value, the number of a version, or delete", ErrBadResolution)
 	case r.Delete:
 		w.Delete = true
 	case r.Value != nil:
 		w.Value = slices.Clone(r.Value)
 	case r.Pick < 0 || r.Pick > len(entry.Versions):
-		return w, fmt.Errorf("%w (there is no version %d, they are 1 to %d)", ErrBadResolution, r.Pick, len(entry.Versions))
+		return w, fmt.Errorf("%w: there is no version %d, they are 1 to %d", ErrBadResolution, r.Pick, len(entry.Versions))
 	case entry.Versions[r.Pick-1].Deleted:
 		w.Delete = true
 	default:

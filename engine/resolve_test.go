@@ -206,6 +206,8 @@ func TestTheJournalIsNarrowedDownNewestFirst(t *testing.T) {
 		require.Equal(t, []string{"l", "k"}, keysOf(engine.OnlyOpen(), engine.OfTable("carts")))
 		require.Equal(t, []string{"l"}, keysOf(engine.OnlyOpen(), engine.AtMost(1)))
 		require.Empty(t, keysOf(engine.OfTable("lists")))
+		_, err := c.Node("a").Conflicts(t.Context(), engine.OfTable("list"))
+		require.ErrorIs(t, err, engine.ErrNoTable, "a misspelt name is not an empty journal")
 	})
 }
 

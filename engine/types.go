@@ -71,7 +71,8 @@ type TableOptions struct {
 	Ack        AckLevel  `json:"ack"`
 	Unresolved Policy    `json:"unresolved"`
 	Deletes    Deletes   `json:"deletes"`
-	// Handler is the plugin that judges this table's conflicts.
+	// Handler is the plugin that judges this table's conflicts: a built-in one, or one that is installed, now or later. A name that is misspelt is no error:
+	// TableInfo.Active is nil until a module of that name is there, and meanwhile Unresolved decides.
 	Handler string `json:"handler"`
 	// Local tables are not replicated.
 	Local bool `json:"local"`
