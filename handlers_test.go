@@ -52,7 +52,9 @@ func TestWhatHandlersPrintAndWhyTheyTrapIsKeptOverRestarts(t *testing.T) {
 		return err == nil && s.Restarts == 1 && s.Ready
 	}, patience, 10*time.Millisecond)
 	seen := false
-	for line, err := range client.HandlerLog(ctx, plugin.SHA256[:8], false) {
+	kept, err := client.HandlerLog(ctx, plugin.SHA256[:8], false)
+	require.NoError(t, err)
+	for line, err := range kept {
 		require.NoError(t, err)
 		seen = seen || line == last
 	}

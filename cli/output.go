@@ -30,6 +30,13 @@ func (sh *shell) show(c *cli.Context, value any, fill func(w *grid)) error {
 	return w.flush()
 }
 
+// sayNone says what it means that a list is empty, to people.
+func (sh *shell) sayNone(c *cli.Context, length int, format string, args ...any) {
+	if length == 0 && c.String("output") != "json" {
+		sh.say(format, args...)
+	}
+}
+
 // showLine prints one of many values in JSON, on one line.
 func (sh *shell) showLine(value any) error {
 	encoder := json.NewEncoder(sh.stdout)

@@ -88,9 +88,11 @@ func (s *Server) writeLogLine(ctx context.Context, w *tracked, line engine.LogLi
 	return nil
 }
 
-// HandlerLog yields what the asked node's handlers have printed and why they trapped; of one plugin, or of all for the empty name. With follow it goes on
-// with what comes, until ctx or the node ends.
-func (c *Client) HandlerLog(ctx context.Context, plugin string, follow bool) iter.Seq2[engine.LogLine, error] {
+// HandlerLog reads what the asked node's handlers have printed and why they trapped; of one plugin, or of all for the empty name. With follow it goes on
+// with what comes, and the last step is the error that ended it: the context's, engine.ErrClosed when the node ends or restarts, ErrUnreachable when it
+// broke off. An error that is engine.ErrOverloaded says that lines were lost, and more may come. The node has answered when HandlerLog returns; the caller
+// must begin the iteration or else end ctx.
+func (c *Client) HandlerLog(ctx context.Context, plugin string, follow bool) (iter.Seq2[engine.LogLine, error], error) {
 	query := url.Values{}
 	if plugin != "" {
 		query.Set("plugin", plugin)
@@ -98,32 +100,34 @@ func (c *Client) HandlerLog(ctx context.Context, plugin string, follow bool) ite
 	if follow {
 		query.Set("follow", "true")
 	}
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: "/v1/logs", query: query}) //nolint:bodyclose // the iteration closes it
+	if err != nil {
+		return nil, err
+	}
+	lines := json.NewDecoder(resp.Body)
 	return func(yield func(engine.LogLine, error) bool) {
-		resp, err := c.send(ctx, request{method: http.MethodGet, path: "/v1/logs", query: query})
-		if err != nil {
-			yield(engine.LogLine{}, err)
-			return
-		}
 		defer hangUp(resp)
-		lines := json.NewDecoder(resp.Body)
 		for {
-			line, more, err := c.nextLogLine(ctx, lines)
-			if errors.Is(err, io.EOF) || !yield(line, err) || !more {
+			line, err := c.nextLogLine(ctx, lines)
+			if errors.Is(err, io.EOF) && follow {
+				err = c.unreachable(ctx, io.ErrUnexpectedEOF)
+			}
+			isLast := err != nil && !errors.Is(err, engine.ErrOverloaded)
+			if errors.Is(err, io.EOF) || !yield(line, err) || isLast {
 				return
 			}
 		}
-	}
+	}, nil
 }
 
-// nextLogLine returns io.EOF, unwrapped, only at the end of a whole answer; more says that lines may follow.
-func (c *Client) nextLogLine(ctx context.Context, lines *json.Decoder) (line engine.LogLine, more bool, err error) {
+// nextLogLine returns io.EOF, unwrapped, only at the end of a whole answer.
+func (c *Client) nextLogLine(ctx context.Context, lines *json.Decoder) (engine.LogLine, error) {
 	var j LogLineJSON
 	switch err := lines.Decode(&j); {
 	case errors.Is(err, io.EOF):
-		return engine.LogLine{}, false, io.EOF
+		return engine.LogLine{}, io.EOF
 	case err != nil:
-		return engine.LogLine{}, false, c.unreachable(ctx, err)
+		return engine.LogLine{}, c.unreachable(ctx, err)
 	}
-	line, err = j.line()
-	return line, true, err
+	return j.line()
 }

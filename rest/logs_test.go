@@ -20,9 +20,7 @@ func TestTheLogOfHandlersIsReadAndFollowed(t *testing.T) {
 	client := newClient(t, addr)
 	plugin, err := store.InstallPlugin(t.Context(), "h", []byte("\x00asm"), engine.Limits{})
 	require.NoError(t, err)
-	for line, err := range client.HandlerLog(t.Context(), "", false) {
-		require.Fail(t, "nobody has said anything", "%v %v", line, err)
-	}
+	require.Empty(t, linesOf(t, client, "", 1), "nobody has said anything")
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	printed := engine.LogLine{Time: at, SHA256: plugin.SHA256, Level: "info", Text: "hello"}
 	trapped := engine.LogLine{Time: at, SHA256: "ff", Level: engine.LevelTrap, Text: "unreachable", Table: "t", Key: "\xff"}
@@ -30,14 +28,15 @@ func TestTheLogOfHandlersIsReadAndFollowed(t *testing.T) {
 	store.Say(trapped)
 	require.Equal(t, []engine.LogLine{printed, trapped}, linesOf(t, client, "", 2))
 	require.Equal(t, []engine.LogLine{printed}, linesOf(t, client, "h", 1))
-	for _, err := range client.HandlerLog(t.Context(), "nosuch", true) {
-		require.ErrorIs(t, err, engine.ErrNoPlugin)
-	}
+	_, err = client.HandlerLog(t.Context(), "nosuch", true)
+	require.ErrorIs(t, err, engine.ErrNoPlugin)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0
-	for line, err := range newPlainClient(t, addr).HandlerLog(ctx, "h", true) {
+	followed, err := newPlainClient(t, addr).HandlerLog(ctx, "h", true)
+	require.NoError(t, err)
+	for line, err := range followed {
 		if n++; n == 1 {
 			require.NoError(t, err)
 			require.Equal(t, printed, line)
@@ -59,7 +58,9 @@ func TestTheLogOfHandlersIsReadAndFollowed(t *testing.T) {
 func linesOf(t *testing.T, client *rest.Client, plugin string, n int) []engine.LogLine {
 	t.Helper()
 	var out []engine.LogLine
-	for line, err := range client.HandlerLog(t.Context(), plugin, false) {
+	lines, err := client.HandlerLog(t.Context(), plugin, false)
+	require.NoError(t, err)
+	for line, err := range lines {
 		require.NoError(t, err)
 		if out = append(out, line); len(out) == n {
 			break
@@ -80,7 +81,9 @@ func TestALogThatIsFollowedEndsWithTheServer(t *testing.T) {
 	store.Say(engine.LogLine{Text: "hello"})
 	var last error
 	n := 0
-	for _, err := range newPlainClient(t, listener.Addr().String()).HandlerLog(t.Context(), "", true) {
+	lines, err := newPlainClient(t, listener.Addr().String()).HandlerLog(t.Context(), "", true)
+	require.NoError(t, err)
+	for _, err := range lines {
 		if n++; n == 1 {
 			go func() { closed <- server.Close(context.Background()) }()
 		}
