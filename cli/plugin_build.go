@@ -23,8 +23,8 @@ type buildJSON struct {
 	Module      string   `json:"module"`
 	SHA256      string   `json:"sha256"`
 	Bytes       int      `json:"bytes"`
-	MemoryBytes uint64   `json:"memoryBytes"`
-	InitFuel    uint64   `json:"initFuel"`
+	MemoryBytes uint64   `json:"memory_bytes"`
+	InitFuel    uint64   `json:"init_fuel"`
 	Imports     []string `json:"imports"`
 }
 
@@ -39,7 +39,7 @@ func (sh *shell) pluginBuild(c *cli.Context) error {
 	}
 	p, err := project.Open(dir)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", quoted(dir), err)
+		return fmt.Errorf("build: %w", err)
 	}
 	if err := p.Build(c.Context, sh.talk); err != nil {
 		return fmt.Errorf("build %s: %w", quoted(p.Name), err)

@@ -36,7 +36,7 @@ func (p Project) Build(ctx context.Context, output io.Writer) error {
 	case errors.Is(err, exec.ErrNotFound):
 		return fmt.Errorf("%w: %w", ErrTool, err)
 	case exited && exit.ExitCode() == exitMissing:
-		return fmt.Errorf("%w: to build handlers in %s, install %s", ErrTool, l.title, l.needs)
+		return fmt.Errorf("%w: handlers in %s need %s", ErrTool, l.title, l.needs)
 	}
 	return fmt.Errorf("%w (%w): what is wrong stands above", ErrBuild, err)
 }

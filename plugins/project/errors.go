@@ -4,8 +4,8 @@ import "errors"
 
 // Errors about what is asked for. Their texts say what to change.
 var (
-	// ErrName refuses a name that some language or some node would not take.
-	ErrName = errors.New("bad name of a handler: use 1 to 64 lower-case letters, digits, '-' or '_', starting with a letter, and not 'kvnode'")
+	// ErrName refuses a name that a node would not take, or that is the SDK's.
+	ErrName = errors.New("bad name of a handler: use 1 to 128 letters, digits, '-', '_' or '.', starting with a letter or digit, and not 'kvnode'")
 	// ErrLanguage refuses a language for which there is no SDK.
 	ErrLanguage = errors.New("unknown language")
 	// ErrNotEmpty refuses to write a project where something is already.

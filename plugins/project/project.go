@@ -15,7 +15,7 @@ import (
 const manifestFile = "kvnode.json"
 
 // maxName is how long a name may be.
-const maxName = 64
+const maxName = 128
 
 // Project is a folder in which a handler is written. Its fields, but for Dir, are what kvnode.json says.
 type Project struct {
@@ -58,10 +58,11 @@ func (p Project) Module() string { return filepath.Join(p.Dir, p.module()) }
 
 func (p Project) module() string { return p.Name + ".wasm" }
 
-// checkName accepts what is a name in all languages and on a node.
+// checkName accepts what a node accepts, but for the name of the SDK's folder and package.
 func checkName(name string) error {
-	rest := strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_")
-	if name == "" || len(name) > maxName || rest != "" || name[0] < 'a' || name == "kvnode" {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	rest := strings.Trim(name, letters+"-_.")
+	if name == "" || len(name) > maxName || rest != "" || !strings.Contains(letters, name[:1]) || name == sdkFolder {
 		return fmt.Errorf("%w: %q", ErrName, name)
 	}
 	return nil

@@ -90,8 +90,18 @@ func TestTheSDKIsCopiedWithTheLicenseOfTheRepository(t *testing.T) {
 	require.Equal(t, read(t, "..", "..", "LICENSE"), read(t, create(t, "wat").Dir, "kvnode", "LICENSE"))
 }
 
-func TestCreateRefusesNamesThatSomeToolWouldNotTake(t *testing.T) {
-	for _, name := range []string{"", "kvnode", "Fruit", "2fruit", "-fruit", "_fruit", "fruit/x", "..", "fruit.c", "früchte", "fru it", strings.Repeat("f", 65)} {
+func TestCreateTakesTheNamesThatANodeTakes(t *testing.T) {
+	for _, name := range []string{"Fruit", "2fruit", "fruit.c", "f", "a-b_c.D", "kvnode2", strings.Repeat("f", 128)} {
+		p, _, err := project.Create(filepath.Join(t.TempDir(), "p"), name, "rust")
+		require.NoError(t, err, name)
+		opened, err := project.Open(p.Dir)
+		require.NoError(t, err, name)
+		require.Equal(t, p, opened)
+	}
+}
+
+func TestCreateRefusesNamesThatANodeWouldNotTake(t *testing.T) {
+	for _, name := range []string{"", "kvnode", "-fruit", "_fruit", "fruit/x", "..", "früchte", "fru it", strings.Repeat("f", 129)} {
 		dir := filepath.Join(t.TempDir(), "p")
 		_, _, err := project.Create(dir, name, "go")
 		require.ErrorIs(t, err, project.ErrName, name)
