@@ -100,6 +100,15 @@ func (j judge) Doubt() error { return j.m.Doubt() }
 // Close implements engine.Judge.
 func (j judge) Close() error { return j.m.Close(context.Background()) }
 
+// Builtins lists the names of the handlers that every node brings along, in their order.
+func Builtins() []string {
+	var names []string
+	for _, h := range builtin.All() {
+		names = append(names, h.Name)
+	}
+	return names
+}
+
 // builtinHandler finds a handler that every node brings along.
 func builtinHandler(name string) ([]byte, engine.Limits, bool) {
 	h, ok := builtin.Find(name)

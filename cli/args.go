@@ -145,7 +145,11 @@ func (a *arranger) ordered() []string {
 
 // checkValue refuses what cannot be a flag's value, in better words than those of package flag.
 func checkValue(flag cli.Flag, name, value string) error {
-	switch flag.(type) {
+	switch flag := flag.(type) {
+	case *cli.StringFlag:
+		if value == "" && flag.Value != "" {
+			return usagef("--%s is empty: leave it out for %q", name, flag.Value)
+		}
 	case *cli.DurationFlag:
 		return checkDuration(name, value)
 	case *cli.IntFlag, *cli.Uint64Flag:

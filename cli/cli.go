@@ -3,17 +3,20 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
 	"github.com/kvnode/kvnode"
+	"github.com/kvnode/kvnode/plugins"
 	"github.com/kvnode/kvnode/rest"
 )
 
@@ -32,6 +35,11 @@ func (e *usageError) Unwrap() error { return errUsage }
 func usagef(format string, args ...any) error {
 	return &usageError{message: fmt.Sprintf(format, args...)}
 }
+
+// fileError is a mistake in a file that the command line names, which is right itself.
+type fileError struct{ message string }
+
+func (e *fileError) Error() string { return e.message }
 
 // shell is where one run of the program reads and writes.
 type shell struct {
@@ -75,7 +83,7 @@ func (sh *shell) say(format string, args ...any) {
 func exitCode(err error) int {
 	coder, hasCode := errors.AsType[cli.ExitCoder](err)
 	switch {
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), errors.Is(err, plugins.ErrConfig): // limits are flags
 		return rest.ExitUsage
 	case errors.Is(err, kvnode.ErrExitOnTrap):
 		return ExitTrap
@@ -106,7 +114,8 @@ func (sh *shell) app() *cli.App {
 		Writer:         sh.stdout,
 		ErrWriter:      sh.talk,
 	}
-	app.CustomAppHelpTemplate = cli.AppHelpTemplate + exampleLines("kvnode start --name a", "kvnode help put")
+	app.CustomAppHelpTemplate = cli.AppHelpTemplate + exitCodeLines() + exampleLines("kvnode start --name a", "kvnode help put")
+	tellDefaults(app.Flags)
 	prepare(app.Commands)
 	return app
 }
@@ -133,11 +142,24 @@ func (sh *shell) commands() []*cli.Command {
 func prepare(commands []*cli.Command) {
 	for _, c := range commands {
 		c.HideHelpCommand = true
+		tellDefaults(c.Flags)
 		c.OnUsageError = func(c *cli.Context, err error, _ bool) error { return onUsageError(c, err, false) }
 		if len(c.Subcommands) > 0 {
 			c.Action, c.ArgsUsage = needsVerb, "VERB"
 		}
 		prepare(c.Subcommands)
+	}
+}
+
+// tellDefaults lets the help say defaults as people type them, and none of switches.
+func tellDefaults(flags []cli.Flag) {
+	for _, flag := range flags {
+		switch flag := flag.(type) {
+		case *cli.BoolFlag:
+			flag.DisableDefaultText = true
+		case *cli.StringFlag:
+			flag.DefaultText = cmp.Or(flag.DefaultText, flag.Value)
+		}
 	}
 }
 
@@ -176,7 +198,7 @@ func (sh *shell) ask(c *cli.Context, do func(ctx context.Context, client *rest.C
 func (sh *shell) stream(c *cli.Context, do func(ctx context.Context, client *rest.Client) error) error {
 	client, err := rest.NewClient(c.String("addr"))
 	if err != nil {
-		return usagef("--addr: %s", err)
+		return usagef("--addr: %s", strings.TrimPrefix(err.Error(), rest.ErrBadRequest.Error()+": "))
 	}
 	defer client.Close()
 	return do(c.Context, client)

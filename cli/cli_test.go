@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 //	fake fail CODE|nothing       let every call of the fake node fail with the error of that code
 //	fake siblings TABLE KEY V... write concurrent values to the fake node
 //	fake conflict                put a conflict into the journal of the fake node
+//	fake judged VERDICT          put a conflict with two versions and this verdict into the journal of the fake node
 //	fake says SHA LEVEL TEXT     let a handler of the fake node print a line
 //	fake disable TABLE           disable the handler of a table of the fake node
 //	fake watched N               wait until the fake node has N watches
@@ -173,6 +174,8 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 			Base:     &engine.Version{Value: []byte("0"), Dot: "a:0"},
 		})
 		store.AddConflict(engine.Conflict{ID: "5c0011223344", Table: "carts", Key: "bob", State: engine.Resolved, Verdict: "value"})
+	case "judged":
+		store.AddConflict(judged(args[1]))
 	case "says":
 		store.Say(engine.LogLine{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), SHA256: args[1], Level: args[2], Text: args[3]})
 	case "disable":
@@ -187,6 +190,22 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 	default:
 		ts.Fatalf("unknown: fake %s", args[0])
 	}
+}
+
+// judged is a conflict with a verdict that is no expectation.
+func judged(verdict string) engine.Conflict {
+	c := engine.Conflict{
+		Table: "carts", Key: "k", Verdict: verdict, Open: true, Versions: []engine.Version{{Value: []byte("1"), Stamp: 1}, {Value: []byte("2"), Stamp: 2}},
+	}
+	switch verdict {
+	case "trap":
+		c.ID, c.State, c.Reason = "e100", engine.Quarantined, "as the fake says"
+	case "policy":
+		c.ID, c.State = "e200", engine.Resolved
+	default:
+		c.ID, c.State = "e300", engine.Pending
+	}
+	return c
 }
 
 func errorOf(code string) error {

@@ -28,7 +28,7 @@ func (sh *shell) conflictCommand() *cli.Command {
 				Flags: []cli.Flag{
 					&cli.StringFlag{Name: "value", Usage: "`VALUE` that the key gets"},
 					&cli.StringFlag{Name: "file", Usage: "`FILE` with the value; '-' is stdin"},
-					&cli.IntFlag{Name: "pick", Usage: "`NUMBER` of the version, as 'kvnode conflict show' counts them, whose value the key gets"},
+					&cli.StringFlag{Name: "pick", Usage: "`NUMBER` of the version, as 'kvnode conflict show' counts them, whose value the key gets"},
 					&cli.BoolFlag{Name: "delete", Usage: "the key goes"},
 				},
 				Action: sh.conflictResolve,
@@ -43,7 +43,7 @@ func (sh *shell) conflictCommand() *cli.Command {
 			withExamples(&cli.Command{
 				Name: "export", Usage: "write conflicts as fixtures, for 'kvnode plugin test' and 'kvnode plugin check --recorded'",
 				Flags: append(journalFlags(),
-					&cli.StringFlag{Name: "o", Usage: "`FILE` to write (default: stdout)"},
+					&cli.StringFlag{Name: "o", Usage: "`FILE` to write", DefaultText: "stdout"},
 					&cli.BoolFlag{Name: "want", Usage: "expect the recorded verdicts: what they judge must not judge otherwise"}),
 				Action: sh.conflictExport,
 			}, "kvnode conflict export --table carts --open", "kvnode conflict export -o carts.json --want"),
@@ -56,7 +56,7 @@ func journalFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "table", Usage: "only those of this `TABLE`"},
 		&cli.BoolFlag{Name: "open", Usage: "only those whose key still has these versions"},
-		&cli.IntFlag{Name: "limit", Usage: "at most `N`, the newest (default: all)"},
+		&cli.IntFlag{Name: "limit", Usage: "at most `N`, the newest", DefaultText: "all"},
 	}
 }
 
@@ -67,7 +67,11 @@ func chosenConflicts(ctx context.Context, c *cli.Context, client *rest.Client) (
 	}
 	conflicts, err := client.Conflicts(ctx, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("list conflicts: %w", err)
+		step := "list conflicts"
+		if table := c.String("table"); table != "" {
+			step += " of " + quoted(table)
+		}
+		return nil, onOneThere(step, err)
 	}
 	return conflicts, nil
 }
@@ -81,6 +85,7 @@ func (sh *shell) conflictList(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
+		sh.sayNone(c, len(conflicts), "no conflicts that this node knows of")
 		values := make([]rest.ConflictJSON, len(conflicts))
 		for i, conflict := range conflicts {
 			values[i] = rest.NewConflictJSON(conflict)

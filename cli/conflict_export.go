@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,23 +25,75 @@ func (sh *shell) conflictExport(c *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		cases := []fixture.Case{}
+		e := exported{cases: []fixture.Case{}, without: map[string]int{}}
 		for _, f := range conflicts {
-			if in := inputOf(f); len(in.Versions) > 1 { // else the journal knows of it by hearsay
-				cases = append(cases, caseOf(f, in, c.Bool("want")))
-			}
+			e.add(f, c.Bool("want"))
 		}
-		var out bytes.Buffer
-		if err := fixture.Write(&out, cases); err != nil {
-			return fmt.Errorf("encode the conflicts: %w", err)
+		if err := sh.writeCases(c.String("o"), e.cases); err != nil {
+			return err
 		}
-		if file := c.String("o"); file != "" {
-			sh.say("%d of %d conflicts written to %s", len(cases), len(conflicts), printable(file))
-			return asOutput(os.WriteFile(file, out.Bytes(), 0o644))
-		}
-		_, err = out.WriteTo(sh.stdout)
-		return asOutput(err)
+		sh.say("%s", e.summary(c.String("o")))
+		return nil
 	})
+}
+
+// exported are conflicts as fixtures.
+type exported struct {
+	cases []fixture.Case
+	// unknown counts the conflicts whose versions the node does not know, without those that have no verdict to expect, by the reason.
+	unknown int
+	without map[string]int
+}
+
+func (e *exported) add(f rest.Conflict, want bool) {
+	in := inputOf(f)
+	if len(in.Versions) < 2 { // the journal knows of it by hearsay
+		e.unknown++
+		return
+	}
+	out := fixture.New(fmt.Sprintf("%s/%s %s", f.Table, cell(f.Key), short(f.ID)), in)
+	if want {
+		var why string
+		if out.Want, why = wantOf(f); out.Want == nil {
+			e.without[why]++
+		}
+	}
+	e.cases = append(e.cases, out)
+}
+
+// summary says what was written, and what was not.
+func (e *exported) summary(file string) string {
+	parts := []string{counted(len(e.cases), "conflict") + " written"}
+	if file != "" {
+		parts[0] += " to " + printable(file)
+	}
+	if e.unknown > 0 {
+		parts = append(parts, fmt.Sprintf("%d left out, because this node does not know the versions", e.unknown))
+	}
+	for _, why := range slices.Sorted(maps.Keys(e.without)) {
+		parts = append(parts, fmt.Sprintf("%d without an expected verdict, because %s", e.without[why], why))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// writeCases writes fixtures to a file, or to stdout.
+func (sh *shell) writeCases(file string, cases []fixture.Case) error {
+	var out bytes.Buffer
+	if err := fixture.Write(&out, cases); err != nil {
+		return fmt.Errorf("encode the conflicts: %w", err)
+	}
+	if file != "" {
+		return asOutput(os.WriteFile(file, out.Bytes(), 0o644))
+	}
+	_, err := out.WriteTo(sh.stdout)
+	return asOutput(err)
 }
 
 // inputOf is what a handler is given of a recorded conflict.
@@ -58,21 +113,25 @@ func inputVersion(v rest.Version) plugins.Version {
 	return plugins.Version{Value: v.Value, Time: uint64(v.Stamp), Origin: v.Actor.Origin(), Deleted: v.Deleted}
 }
 
-// caseOf is a recorded conflict as a fixture, with the recorded verdict as the expectation if it is wanted and there is one.
-func caseOf(f rest.Conflict, in plugins.Input, want bool) fixture.Case {
-	out := fixture.New(fmt.Sprintf("%s/%s %s", f.Table, cell(f.Key), short(f.ID)), in)
-	if !want {
-		return out
-	}
+// wantOf is the recorded verdict as an expectation; nil, and why, where there is none that a handler could be held to.
+func wantOf(f rest.Conflict) (want *fixture.Want, why string) {
 	switch f.Verdict {
 	case "value":
-		out.Want = fixture.Expect(plugins.Verdict{Kind: plugins.Set, Value: f.Value})
+		if f.Value == nil {
+			return nil, "its value is too long for this node to have been told"
+		}
+		return fixture.Expect(plugins.Verdict{Kind: plugins.Set, Value: f.Value}), ""
 	case "delete":
-		out.Want = fixture.Expect(plugins.Verdict{Kind: plugins.Delete})
+		return fixture.Expect(plugins.Verdict{Kind: plugins.Delete}), ""
 	case "keep":
-		out.Want = fixture.Expect(plugins.Verdict{Kind: plugins.Keep})
+		return fixture.Expect(plugins.Verdict{Kind: plugins.Keep}), ""
 	case "error":
-		out.Want = fixture.Expect(plugins.Verdict{Kind: plugins.Failed, Message: f.Reason})
+		return fixture.Expect(plugins.Verdict{Kind: plugins.Failed, Message: f.Reason}), ""
+	case "trap":
+		return nil, "the handler trapped"
+	case "policy":
+		return nil, "the policy of the table decided"
+	default:
+		return nil, "nobody has judged"
 	}
-	return out
 }

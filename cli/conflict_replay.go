@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,7 +15,7 @@ func (sh *shell) conflictReplayCommand() *cli.Command {
 		Description: "Without --module and --plugin it is the handler in force. The node runs installed modules; a FILE is run here, as the node would.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "table", Usage: "without an ID: all conflicts of this `TABLE`"},
-			&cli.IntFlag{Name: "limit", Usage: "at most `N`, the newest (default: all)"},
+			&cli.IntFlag{Name: "limit", Usage: "at most `N`, the newest", DefaultText: "all"},
 			&cli.StringFlag{Name: "plugin", Usage: "installed module to run: `PLUGIN` as for 'kvnode plugin activate'"},
 			&cli.StringFlag{Name: "module", Usage: "`FILE` of a module that need not be installed"},
 		},
@@ -39,9 +38,9 @@ func (sh *shell) conflictReplay(c *cli.Context) error {
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		replayed, err := sh.replay(ctx, client, q, c.String("module"))
 		if err != nil {
-			return fmt.Errorf("replay: %w", err)
+			return onOneThere("replay", err)
 		}
-		return sh.show(c, rest.NewReplaysJSON(replayed), func(w *grid) { fillReplayed(w, replayed) })
+		return sh.show(c, rest.NewReplaysJSON(replayed), func(w *grid) { fillReplayed(w, replayed, q.ID != "") })
 	})
 }
 
@@ -49,9 +48,9 @@ func (sh *shell) replay(ctx context.Context, client *rest.Client, q rest.ReplayQ
 	if file == "" {
 		return client.Replay(ctx, q)
 	}
-	module, err := sh.readFile(ctx, file)
+	module, err := sh.readModule(ctx, file)
 	if err != nil {
-		return nil, fmt.Errorf("read the module: %w", err)
+		return nil, err
 	}
 	conflicts, err := recorded(ctx, client, q)
 	if err != nil {
@@ -69,13 +68,16 @@ func recorded(ctx context.Context, client *rest.Client, q rest.ReplayQuery) ([]r
 	return []rest.Conflict{one}, err
 }
 
-func fillReplayed(w *grid, all []rest.Replayed) {
+// fillReplayed shows the conflicts that would end otherwise; with whole, also those that would not.
+func fillReplayed(w *grid, all []rest.Replayed, whole bool) {
 	changed := 0
 	for _, r := range all {
-		if !r.Changed {
+		if r.Changed {
+			changed++
+		}
+		if !r.Changed && !whole {
 			continue
 		}
-		changed++
 		w.row("conflict", r.ID)
 		w.row("table", r.Table)
 		w.row("key", cell(r.Key))

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,12 +41,16 @@ func (sh *shell) resolution(c *cli.Context) (rest.Resolution, error) {
 			given++
 		}
 	}
-	r := rest.Resolution{Pick: c.Int("pick"), Delete: c.Bool("delete")}
+	r := rest.Resolution{Delete: c.Bool("delete")}
 	switch {
 	case given != 1 || c.IsSet("delete") && !r.Delete:
 		return r, usagef("give exactly one of --value, --file, --pick and --delete")
-	case c.IsSet("pick") && r.Pick == 0:
-		return r, usagef("--pick counts the versions from 1")
+	case c.IsSet("pick"):
+		number, err := strconv.Atoi(c.String("pick"))
+		if err != nil || number < 1 {
+			return r, usagef("--pick %s: give the number of a version, from 1, as 'kvnode conflict show' counts them", quoted(c.String("pick")))
+		}
+		r.Pick = number
 	case c.IsSet("value"):
 		r.Value = []byte(c.String("value"))
 	case c.IsSet("file"):
@@ -73,7 +78,7 @@ func (sh *shell) conflictSettle(c *cli.Context) error {
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		s, err := client.Settle(ctx, args[0], keys...)
 		if err != nil {
-			return fmt.Errorf("settle conflicts of %s: %w", quoted(args[0]), err)
+			return onOneThere("settle conflicts of "+quoted(args[0]), err)
 		}
 		return sh.show(c, s, func(w *grid) {
 			w.row("settled", s.Settled)

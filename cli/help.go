@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,35 @@ func withExamples(c *cli.Command, lines ...string) *cli.Command {
 	}
 	c.CustomHelpTemplate = template + exampleLines(lines...)
 	return c
+}
+
+// exitCodes is the table of the exit codes, which all commands hold to; README.md has the same.
+func exitCodes() []struct {
+	code  int
+	means string
+} {
+	return []struct {
+		code  int
+		means string
+	}{
+		{rest.ExitDone, "done"},
+		{rest.ExitError, "failed: a file cannot be read or is no good, a test failed, a promise was broken"},
+		{rest.ExitUsage, "usage: the command line is wrong, or a name, key, pattern or number on it"},
+		{rest.ExitNotFound, "not found: a table, key, plugin, handler, conflict or member is not there"},
+		{rest.ExitConflict, "conflict: what is there stands against it"},
+		{rest.ExitUnavailable, "unavailable: no node answers, or it cannot do it now; trying again may help"},
+		{ExitTrap, "trap: a node that was started with --on-trap exit ended after one; start it again"},
+	}
+}
+
+// exitCodeLines is a part of a help template.
+func exitCodeLines() string {
+	var b strings.Builder
+	b.WriteString("\nEXIT CODES:\n")
+	for _, e := range exitCodes() {
+		fmt.Fprintf(&b, "   %-2d  %s\n", e.code, e.means)
+	}
+	return b.String()
 }
 
 // exampleLines is the end of a help template.
@@ -57,8 +87,6 @@ func stepAfter(code string) string {
 	switch code {
 	case "not_found":
 		return "list the keys with 'kvnode match TABLE \"*\"'"
-	case "no_conflict":
-		return "list the conflicts with 'kvnode conflict ls'"
 	case "bad_option", "table_exists":
 		return "see the options with 'kvnode table info TABLE' and 'kvnode table create --help'"
 	case "bad_pattern":

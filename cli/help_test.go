@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"net"
 	"os"
@@ -135,4 +136,49 @@ func optionsOf(table string) engine.TableOptions {
 		return engine.TableOptions{Type: engine.OrderedSet, Ack: engine.AckOne, Unresolved: engine.LWW}
 	}
 	return engine.TableOptions{}
+}
+
+func TestHelpSaysADefaultOnceAndNeverAZeroThatMeansAnother(t *testing.T) {
+	t.Parallel()
+	for _, command := range commands() {
+		out, _, code := run(t, append(strings.Fields(command), "--help"))
+		require.Zero(t, code)
+		require.NotContains(t, out, "(default: 0", command)
+		require.NotContains(t, out, "(default: false)", command)
+		for line := range strings.Lines(out) {
+			require.LessOrEqual(t, strings.Count(line, "default"), 1, line)
+		}
+	}
+}
+
+func TestTheExitCodesOfTheHelpAreThoseOfTheReadme(t *testing.T) {
+	t.Parallel()
+	out, _, _ := run(t, []string{"--help"})
+	_, tail, ok := strings.Cut(out, "EXIT CODES:\n")
+	require.True(t, ok, out)
+	table, _, _ := strings.Cut(tail, "\n\n")
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(table), "\n")
+	require.Len(t, lines, 7)
+	for _, line := range lines {
+		code, means, _ := strings.Cut(strings.TrimSpace(line), " ")
+		require.Contains(t, string(readme), "| "+code+" | "+strings.TrimSpace(means)+" |\n")
+	}
+}
+
+func TestABombIsNotUnpacked(t *testing.T) {
+	t.Parallel()
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, err := w.Write(append([]byte("\x00asm"), make([]byte, rest.MaxModuleBytes)...))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	file := filepath.Join(t.TempDir(), "bomb.wasm.gz")
+	require.NoError(t, os.WriteFile(file, packed.Bytes(), 0o600))
+	for _, command := range []string{"plugin install h", "plugin test", "plugin check", "plugin bench", "conflict replay 3f --module"} {
+		_, talk, code := run(t, append(strings.Fields(command), file, "--addr", filled(t)))
+		require.Equal(t, 1, code, command)
+		require.Contains(t, talk, "a module has at most 16 MiB", command)
+	}
 }

@@ -31,14 +31,11 @@ func (sh *shell) pluginCommand() *cli.Command {
 			sh.pluginBenchCommand(),
 			withExamples(&cli.Command{
 				Name: "install", Usage: "install a WebAssembly module on all nodes", ArgsUsage: "NAME FILE",
-				Description: "The FILE '-' is stdin. A table finds the handler that is named like it; 'kvnode plugin activate' chooses another.",
-				Flags: []cli.Flag{
-					&cli.Uint64Flag{Name: "memory-bytes", Usage: "memory of one instance (default: the host's)"},
-					&cli.Uint64Flag{Name: "fuel", Usage: "instructions of one call (default: the host's)"},
-					&cli.Uint64Flag{Name: "output-bytes", Usage: "size of a verdict (default: the host's)"},
-					&cli.StringFlag{Name: "check", Usage: "`REPORT` of 'kvnode plugin check' to send along (default: what it has left beside the module)"},
-					&cli.StringFlag{Name: "reset", Value: "strict", Usage: "what a call finds of those before it: nothing (strict), or what they left (none, faster)"},
-				},
+				Description: "The FILE '-' is stdin; it may be packed with gzip. A table finds the handler that is named like it; 'kvnode plugin activate'\n" +
+					"chooses another.",
+				Flags: limitFlags(
+					&cli.StringFlag{Name: "check", Usage: "`REPORT` of 'kvnode plugin check' to send along", DefaultText: "what it has left beside the module"},
+				),
 				Action: sh.pluginInstall,
 			}, "kvnode plugin install carts carts.wasm", "kvnode plugin install carts carts.wasm --fuel 5000000"),
 			withExamples(&cli.Command{Name: "ls", Usage: "list the installed modules", Action: sh.pluginList},
@@ -60,9 +57,9 @@ func (sh *shell) pluginInstall(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	module, err := sh.readFile(c.Context, args[1])
+	module, err := sh.readModule(c.Context, args[1])
 	if err != nil {
-		return fmt.Errorf("read the module: %w", err)
+		return err
 	}
 	check, err := sh.readCheck(c.String("check"), args[1], module)
 	if err != nil {
@@ -87,7 +84,7 @@ func (sh *shell) readCheck(file, moduleFile string, module []byte) ([]byte, erro
 		}
 		return check, nil
 	}
-	beside := strings.TrimSuffix(moduleFile, ".wasm") + ".check.json"
+	beside := reportBeside(moduleFile)
 	check, err := os.ReadFile(beside)
 	if moduleFile == "-" || errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -111,6 +108,23 @@ func (sh *shell) readFile(ctx context.Context, file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
+// readModule reads a module, and unpacks it where it is packed.
+func (sh *shell) readModule(ctx context.Context, file string) ([]byte, error) {
+	module, err := sh.readFile(ctx, file)
+	if err == nil {
+		module, err = rest.UnpackModule(module)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the module: %w", err)
+	}
+	return module, nil
+}
+
+// reportBeside is where the check report of a module lies.
+func reportBeside(module string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(module, ".gz"), ".wasm") + ".check.json"
+}
+
 func (sh *shell) pluginList(c *cli.Context) error {
 	if _, err := operands(c, ""); err != nil {
 		return err
@@ -124,6 +138,7 @@ func (sh *shell) pluginList(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("list tables: %w", err)
 		}
+		sh.sayNone(c, len(plugins), "no modules: install one with 'kvnode plugin install', or activate a built-in one: %s", joined(kvnode.Builtins()))
 		return sh.show(c, plugins, func(w *grid) { fillPlugins(w, markDisabled(plugins, tables)) })
 	})
 }
@@ -149,8 +164,25 @@ func markDisabled(plugins []rest.PluginInfo, tables []rest.TableInfo) []rest.Plu
 func fillPlugins(w *grid, plugins []rest.PluginInfo) {
 	w.row("PLUGIN", "NUMBER", "SHA256", "BYTES", "CHECK", "HERE", "INSTALLED", "TABLES")
 	for _, p := range plugins {
-		w.row(p.Name, p.Number, short(p.SHA256), p.Size, checkOf(p), yesNo(p.Here), p.Installed.Format(time.RFC3339), orDash(joined(p.Tables)))
+		w.row(nameOf(p), p.Number, short(p.SHA256), p.Size, checkOf(p), yesNo(p.Here), p.Installed.Format(time.RFC3339), orDash(joined(usesOf(p))))
 	}
+}
+
+// nameOf is a plugin's name, with a word beside it when every node brings it along.
+func nameOf(p rest.PluginInfo) string {
+	if p.Builtin {
+		return p.Name + " (built-in)"
+	}
+	return p.Name
+}
+
+// usesOf are the tables that a module judges, and those in which it only compares.
+func usesOf(p rest.PluginInfo) []string {
+	uses := slices.Clone(p.Tables)
+	for _, table := range p.Shadows {
+		uses = append(uses, table+" (shadow)")
+	}
+	return uses
 }
 
 // checkOf says in a few words what a module's check report says.

@@ -14,8 +14,8 @@ func (sh *shell) pluginBenchCommand() *cli.Command {
 		Name: "bench", Usage: "measure a module, without a node", ArgsUsage: "FILE",
 		Description: "The fixtures are its conflicts, by turns; without any, one of two values of 64 bytes. A node runs as many calls at once as it has processors.",
 		Flags: offlineFlags(
-			&cli.DurationFlag{Name: "time", Value: gauge.DefaultTime, Usage: "how long to call"},
-			&cli.IntFlag{Name: "workers", Usage: "calls at once (default: as many as processors)"},
+			&cli.DurationFlag{Name: "time", Value: gauge.DefaultTime, Usage: "`TIME` to go on calling"},
+			&cli.IntFlag{Name: "workers", Usage: "`NUMBER` of calls at once", DefaultText: "as many as processors"},
 		),
 		Action: sh.pluginBench,
 	}, "kvnode plugin bench carts.wasm", "kvnode plugin bench carts.wasm --time 100ms --workers 1")

@@ -10,10 +10,8 @@ import (
 
 	"github.com/kvnode/kvnode/plugins/check"
 	"github.com/kvnode/kvnode/plugins/fixture"
+	"github.com/kvnode/kvnode/rest"
 )
-
-// maxReportBytes is what a node keeps of a report.
-const maxReportBytes = 16 << 10
 
 func (sh *shell) pluginCheckCommand() *cli.Command {
 	return withExamples(&cli.Command{
@@ -23,8 +21,8 @@ func (sh *shell) pluginCheckCommand() *cli.Command {
 			"is 1 when a law is broken that nodes rely on. docs/HANDLERS.md explains the laws.",
 		Flags: offlineFlags(
 			&cli.StringFlag{Name: "recorded", Usage: "`FILE` of recorded conflicts, from 'kvnode conflict export'"},
-			&cli.IntFlag{Name: "runs", Value: check.DefaultRuns, Usage: "conflicts to make for each law"},
-			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "makes other conflicts"},
+			&cli.IntFlag{Name: "runs", Value: check.DefaultRuns, Usage: "`NUMBER` of conflicts to make for each law"},
+			&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "`SEED` of the conflicts: another makes others"},
 			&cli.BoolFlag{Name: "no-write", Usage: "leave no report beside the module"},
 		),
 		Action: sh.pluginCheck,
@@ -70,11 +68,11 @@ func (sh *shell) writeReport(c *cli.Context, module string, report check.Report)
 	if c.Bool("no-write") || module == "-" {
 		return nil
 	}
-	raw, err := json.MarshalIndent(report.Fit(maxReportBytes), "", "  ")
+	raw, err := json.MarshalIndent(report.Fit(rest.MaxCheckBytes), "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(strings.TrimSuffix(module, ".wasm")+".check.json", append(raw, '\n'), 0o644)
+	return os.WriteFile(reportBeside(module), append(raw, '\n'), 0o644)
 }
 
 func fillReport(w *grid, report check.Report) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -20,11 +21,18 @@ import (
 // offlineFlags are the flags of a command that runs a module here.
 func offlineFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "fixtures", Usage: "`FILE` of conflicts with expected verdicts (default: fixtures.json beside the module)"},
-		&cli.Uint64Flag{Name: "memory-bytes", Usage: "memory of one instance (default: the host's)"},
-		&cli.Uint64Flag{Name: "fuel", Usage: "instructions of one call (default: the host's)"},
-		&cli.Uint64Flag{Name: "output-bytes", Usage: "size of a verdict (default: the host's)"},
-		&cli.StringFlag{Name: "reset", Value: string(plugins.ResetStrict), Usage: "what a call finds of those before it: nothing (strict), or what they left (none)"},
+		&cli.StringFlag{Name: "fixtures", Usage: "`FILE` of conflicts with expected verdicts", DefaultText: "fixtures.json beside the module"},
+	}, limitFlags(more...)...)
+}
+
+// limitFlags are the flags that say what a handler may use.
+func limitFlags(more ...cli.Flag) []cli.Flag {
+	d := plugins.DefaultLimits()
+	return append([]cli.Flag{
+		&cli.Uint64Flag{Name: "memory-bytes", Usage: "`BYTES` of memory of one instance", DefaultText: fmt.Sprintf("%d MiB", d.MemoryBytes>>20)},
+		&cli.Uint64Flag{Name: "fuel", Usage: "`UNITS` of fuel, some instructions each, of one call", DefaultText: strconv.FormatUint(d.Fuel, 10)},
+		&cli.Uint64Flag{Name: "output-bytes", Usage: "`BYTES` of a value that it sets", DefaultText: fmt.Sprintf("%d MiB", d.OutputBytes>>20)},
+		&cli.StringFlag{Name: "reset", Value: string(d.Reset), Usage: "`MODE`: what a call finds of those before it, nothing (strict) or what they left (none, faster)"},
 	}, more...)
 }
 
@@ -46,8 +54,8 @@ func (sh *shell) workpiece(c *cli.Context) (workpiece, error) {
 		MemoryBytes: c.Uint64("memory-bytes"), Fuel: c.Uint64("fuel"), OutputBytes: c.Uint64("output-bytes"),
 		Reset: plugins.Reset(c.String("reset")),
 	}}
-	if w.module, err = sh.readFile(c.Context, w.file); err != nil {
-		return w, fmt.Errorf("read the module: %w", err)
+	if w.module, err = sh.readModule(c.Context, w.file); err != nil {
+		return w, err
 	}
 	if w.cases, err = readFixtures(c.String("fixtures"), w.file); err != nil {
 		return w, fmt.Errorf("read the fixtures: %w", err)

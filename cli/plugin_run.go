@@ -10,6 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kvnode/kvnode"
+	"github.com/kvnode/kvnode/plugins/check"
 	"github.com/kvnode/kvnode/rest"
 )
 
@@ -19,7 +21,7 @@ func (sh *shell) pluginRunCommands() []*cli.Command {
 		withExamples(&cli.Command{
 			Name: "activate", Usage: "make a module judge a table's conflicts", ArgsUsage: "TABLE [PLUGIN]",
 			Description: "PLUGIN is a name, which means its latest module, NAME@NUMBER, or a SHA-256 or the beginning of one. Every node brings along\n" +
-				"counter, json-merge, lww, max and set-union. With --shadow the module runs beside the one in force, without effect;\n" +
+				joined(kvnode.Builtins()) + ". With --shadow the module runs beside the one in force, without effect;\n" +
 				"'kvnode plugin shadow TABLE' tells what would end differently.",
 			Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "shadow", Usage: "run it beside the module in force and only compare"},
@@ -33,7 +35,7 @@ func (sh *shell) pluginRunCommands() []*cli.Command {
 		withExamples(&cli.Command{
 			Name: "logs", Usage: "print what the handlers of the node have printed, and why they trapped", ArgsUsage: "[PLUGIN]",
 			Description: "The node keeps some thousand lines.",
-			Flags:       []cli.Flag{&cli.BoolFlag{Name: "f", Usage: "go on with what comes, until you interrupt it"}},
+			Flags:       []cli.Flag{&cli.BoolFlag{Name: "f", Usage: "go on with what comes, also when the node restarts, until you interrupt it"}},
 			Action:      sh.pluginLogs,
 		}, "kvnode plugin logs", "kvnode plugin logs carts --output json"),
 		withExamples(&cli.Command{
@@ -87,7 +89,7 @@ func (sh *shell) pluginShow(c *cli.Context) error {
 }
 
 func fillPlugin(w *grid, p rest.PluginInfo) {
-	w.row("plugin", p.Name)
+	w.row("plugin", nameOf(p))
 	w.row("number", p.Number)
 	w.row("module", p.SHA256)
 	w.row("bytes", p.Size)
@@ -107,7 +109,7 @@ func fillPlugin(w *grid, p rest.PluginInfo) {
 		w.row("used", fmt.Sprintf("%d fuel, %s", r.Fuel, r.Took))
 	}
 	w.row("check", checkOf(p))
-	for _, line := range checkLines(p.Check) {
+	for _, line := range append(brokenLaws(p.Check), checkLines(p.Check)...) {
 		w.row("  "+line[0], line[1])
 	}
 }
@@ -134,6 +136,33 @@ func checkLines(report json.RawMessage) [][2]string {
 	}
 	slices.SortFunc(lines, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
 	return lines
+}
+
+// brokenLaws names the laws that a check report says are broken, those that nodes rely on first, and says how.
+func brokenLaws(report json.RawMessage) [][2]string {
+	var r check.Report
+	if json.Unmarshal(report, &r) != nil {
+		return nil // there is none
+	}
+	var needed, good [][2]string
+	for _, l := range r.Laws {
+		switch {
+		case l.State != check.Broken:
+		case l.Needed:
+			needed = append(needed, [2]string{"BROKEN", lawLine(l, "needed")})
+		default:
+			good = append(good, [2]string{"broken", lawLine(l, "good")})
+		}
+	}
+	return append(needed, good...)
+}
+
+func lawLine(l check.Law, kind string) string {
+	line := fmt.Sprintf("%s (%s)", cell(l.Name), kind)
+	if l.Problem != "" {
+		line += ": " + cell(l.Problem)
+	}
+	return line
 }
 
 func (sh *shell) pluginActivate(c *cli.Context) error {
@@ -175,7 +204,7 @@ func (sh *shell) shadowReport(c *cli.Context, what, table string, report func(*r
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		r, err := report(client, ctx, table)
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", what, quoted(table), err)
+			return onOneThere(what+" "+quoted(table), err)
 		}
 		return sh.show(c, rest.NewShadowJSON(r), func(w *grid) { fillShadow(w, r) })
 	})
@@ -230,7 +259,7 @@ func (sh *shell) handlerOfTable(c *cli.Context, what string, change func(*rest.C
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		record, err := change(client, ctx, args[0])
 		if err != nil {
-			return fmt.Errorf("%s %s: %w", what, quoted(args[0]), err)
+			return onOneThere(what+" "+quoted(args[0]), err)
 		}
 		return sh.showHandler(c, args[0], record)
 	})

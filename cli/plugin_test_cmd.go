@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -32,7 +33,7 @@ func (sh *shell) pluginTest(c *cli.Context) error {
 		return err
 	}
 	if len(w.cases) == 0 {
-		return usagef("there are no fixtures: write fixtures.json beside the module, or name a file with --fixtures")
+		return errors.New("there are no fixtures: write fixtures.json beside the module, or name a file with --fixtures")
 	}
 	return sh.load(c.Context, w, true, func(m *plugins.Module) error {
 		results, err := fixture.Run(c.Context, m, w.cases)

@@ -2,18 +2,17 @@ package cli
 
 import "github.com/urfave/cli/v2"
 
-// maxTypos is how many letters a misspelt command may have wrong to be guessed.
+// maxTypos is how many letters a misspelt name may have wrong to be guessed.
 const maxTypos = 2
 
 // didYouMean names the command that is closest to a misspelt one, else one by the name given that stands below another command, in words that end
 // with a space; it is empty when there is neither.
 func didYouMean(commands []*cli.Command, given string) string {
-	best, guess := maxTypos+1, ""
-	for _, c := range commands {
-		if d := distance(given, c.Name); d < min(best, len(c.Name)) {
-			best, guess = d, c.Name
-		}
+	names := make([]string, len(commands))
+	for i, c := range commands {
+		names[i] = c.Name
 	}
+	guess := nearest(names, given)
 	if guess == "" {
 		guess = below(commands, given)
 	}
@@ -21,6 +20,17 @@ func didYouMean(commands []*cli.Command, given string) string {
 		return ""
 	}
 	return "Did you mean \"" + guess + "\"? "
+}
+
+// nearest is the name that is closest to a misspelt one, if one is close enough.
+func nearest(names []string, given string) string {
+	best, guess := maxTypos+1, ""
+	for _, name := range names {
+		if d := distance(given, name); d < min(best, len(name)) {
+			best, guess = d, name
+		}
+	}
+	return guess
 }
 
 // below finds a subcommand by its name.

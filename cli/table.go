@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/kvnode/kvnode"
 	"github.com/kvnode/kvnode/rest"
 )
 
@@ -18,11 +19,11 @@ func (sh *shell) tableCommand() *cli.Command {
 			withExamples(&cli.Command{
 				Name: "create", Usage: "create a table; the same again is no error", ArgsUsage: "TABLE",
 				Flags: []cli.Flag{
-					&cli.StringFlag{Name: "type", Usage: "set, or ordered_set for scans by prefix (default: set)"},
-					&cli.StringFlag{Name: "ack", Usage: "`LEVEL` of its writes: local, one (another node), quorum (a majority of the known members), all (those that are connected, if any) (default: all)"},
-					&cli.StringFlag{Name: "unresolved", Usage: "`POLICY` for conflicts without a handler: keep, lww, restart (default: keep)"},
-					&cli.StringFlag{Name: "deletes", Usage: "hidden, or visible: a delete that meets a value which it has not seen stays beside it, and the handler decides (default: hidden)"},
-					&cli.StringFlag{Name: "handler", Usage: "`PLUGIN` that judges its conflicts: an installed one, or counter, json-merge, lww, max, set-union (default: the one named like the table)"},
+					&cli.StringFlag{Name: "type", Usage: "`TYPE`: set, or ordered_set for scans by prefix", DefaultText: "set"},
+					&cli.StringFlag{Name: "ack", Usage: "`LEVEL` of its writes: local, one (another node), quorum (a majority of the known members), all (those that are connected, if any)", DefaultText: "all"},
+					&cli.StringFlag{Name: "unresolved", Usage: "`POLICY` for conflicts without a handler: keep, lww, restart", DefaultText: "keep"},
+					&cli.StringFlag{Name: "deletes", Usage: "`WHAT` becomes of deletes: hidden, or visible: one that meets a value which it has not seen stays beside it, and the handler decides", DefaultText: "hidden"},
+					&cli.StringFlag{Name: "handler", Usage: "`PLUGIN` that judges its conflicts: an installed one, or " + joined(kvnode.Builtins()), DefaultText: "the one named like the table"},
 					&cli.BoolFlag{Name: "local", Usage: "do not replicate it"},
 				},
 				Action: sh.tableCreate,
@@ -53,8 +54,30 @@ func (sh *shell) tableCreate(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("create table %s: %w", quoted(args[0]), err)
 		}
-		return sh.show(c, info, func(w *grid) { fillTable(w, info) })
+		if err := sh.show(c, rest.NewTableJSON(info), func(w *grid) { fillTable(w, info) }); err != nil {
+			return err
+		}
+		if rest.LacksHandler(info) {
+			sh.warnOfHandler(ctx, client, info)
+		}
+		return nil
 	})
+}
+
+// warnOfHandler says that a table's handler is not installed, and what was meant if that can be guessed.
+func (sh *shell) warnOfHandler(ctx context.Context, client *rest.Client, t rest.TableInfo) {
+	names := kvnode.Builtins()
+	if plugins, err := client.Plugins(ctx); err == nil { // else the guess is a poorer one
+		for _, p := range plugins {
+			names = append(names, p.Name)
+		}
+	}
+	sh.say("kvnode: warning: the handler %s is not installed; until it is, the policy %q decides", quoted(t.Options.Handler), t.Options.Unresolved)
+	if guess := nearest(names, t.Options.Handler); guess != "" {
+		sh.say("  next: if you meant %q: kvnode plugin activate %s %s", guess, t.Name, guess)
+		return
+	}
+	sh.say("  next: kvnode plugin install %s FILE", t.Options.Handler)
 }
 
 func (sh *shell) tableList(c *cli.Context) error {
@@ -66,7 +89,12 @@ func (sh *shell) tableList(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("list tables: %w", err)
 		}
-		return sh.show(c, tables, func(w *grid) {
+		values := make([]rest.TableJSON, len(tables))
+		for i, t := range tables {
+			values[i] = rest.NewTableJSON(t)
+		}
+		sh.sayNone(c, len(tables), "no tables: make one with 'kvnode table create'")
+		return sh.show(c, values, func(w *grid) {
 			w.row("TABLE", "TYPE", "ACK", "UNRESOLVED", "HANDLER", "KEYS", "BYTES", "CONFLICTS", "UNSTABLE")
 			for _, t := range tables {
 				w.row(t.Name, t.Options.Type, t.Options.Ack, t.Options.Unresolved, handlerName(t), t.Keys, t.Bytes, t.Conflicts, t.Unstable)
@@ -97,7 +125,7 @@ func (sh *shell) tableInfo(c *cli.Context) error {
 		if err != nil {
 			return onTable("describe", args[0], err)
 		}
-		return sh.show(c, info, func(w *grid) { fillTable(w, info) })
+		return sh.show(c, rest.NewTableJSON(info), func(w *grid) { fillTable(w, info) })
 	})
 }
 
@@ -140,7 +168,11 @@ func (e *noTableError) Unwrap() error { return e.err }
 
 // onTable is the failure of a verb on a table that had to be there.
 func onTable(verb, table string, err error) error {
-	step := verb + " table " + quoted(table)
+	return onOneThere(verb+" table "+quoted(table), err)
+}
+
+// onOneThere is the failure of a step that needs a table.
+func onOneThere(step string, err error) error {
 	if rest.ProblemOf(err).Code == "no_table" {
 		return &noTableError{message: step + ": no such table", err: err}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,7 +24,7 @@ const (
 
 func writeFlags(more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "ack", Usage: "`LEVEL` to wait for: local, one (another node), quorum (a majority of the known members), all (those that are connected, if any) (default: the table's)"},
+		&cli.StringFlag{Name: "ack", Usage: "`LEVEL` to wait for: local, one (another node), quorum (a majority of the known members), all (those that are connected, if any)", DefaultText: "the table's"},
 		&cli.StringFlag{Name: "context", Usage: "replace only what the read with this `TOKEN` has seen"},
 		&cli.StringFlag{Name: "if-unchanged", Usage: "write only when nothing was written since the read with this `TOKEN`"},
 	}, more...)
@@ -188,7 +189,8 @@ func (b *batches) add(number int, line []byte) error {
 	}
 	kv, err := parseLine(line)
 	if err != nil {
-		return errors.Join(usagef("line %d: %s", number, err), b.flush(number-1))
+		bad := &fileError{fmt.Sprintf("line %d: %s", number, strings.TrimPrefix(err.Error(), rest.ErrBadRequest.Error()+": "))}
+		return errors.Join(bad, b.flush(number-1))
 	}
 	if len(b.batch) == 0 {
 		b.first = number

@@ -62,9 +62,9 @@ func (l Limits) Validate() error {
 	l = l.withDefaults()
 	switch {
 	case l.MemoryBytes < 2*pageBytes || l.MemoryBytes > maxMemoryBytes:
-		return fmt.Errorf("%w: MemoryBytes is %d, want 128 KiB to 1 GiB", ErrConfig, l.MemoryBytes)
+		return fmt.Errorf("%w: MemoryBytes (--memory-bytes) is %d, want 128 KiB to 1 GiB", ErrConfig, l.MemoryBytes)
 	case l.Fuel > maxFuel:
-		return fmt.Errorf("%w: Fuel is %d, want at most %d", ErrConfig, l.Fuel, uint64(maxFuel))
+		return fmt.Errorf("%w: Fuel (--fuel) is %d, want at most %d", ErrConfig, l.Fuel, uint64(maxFuel))
 	case l.InitFuel > maxFuel:
 		return fmt.Errorf("%w: InitFuel is %d, want at most %d", ErrConfig, l.InitFuel, uint64(maxFuel))
 	case l.FrameBytes > maxFrameBytes:
@@ -74,7 +74,7 @@ func (l Limits) Validate() error {
 	case l.StackBytes > maxStackBytes:
 		return fmt.Errorf("%w: StackBytes is %d, want at most 8 MiB", ErrConfig, l.StackBytes)
 	case l.Reset != ResetStrict && l.Reset != ResetNone:
-		return fmt.Errorf("%w: Reset is %.20q, want %q or %q", ErrConfig, l.Reset, ResetStrict, ResetNone)
+		return fmt.Errorf("%w: Reset (--reset) is %.20q, want %q or %q", ErrConfig, l.Reset, ResetStrict, ResetNone)
 	case l.Versions < 2:
 		return fmt.Errorf("%w: Versions is %d, want at least 2", ErrConfig, l.Versions)
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/kvnode/kvnode/engine"
 )
 
-// CreateTable creates a table, or finds it with the same options; engine.ErrTableExists when they differ.
+// CreateTable creates a table, or finds it with the same options; engine.ErrTableExists when they differ. The handler need not be installed yet:
+// LacksHandler tells.
 func (c *Client) CreateTable(ctx context.Context, name string, o engine.TableOptions) (engine.TableInfo, error) {
 	var info engine.TableInfo
 	r, err := request{method: http.MethodPut, path: tablePath(name, "")}.withJSON(o)
@@ -35,7 +36,11 @@ func (c *Client) ClearTable(ctx context.Context, name string) error {
 func (c *Client) Tables(ctx context.Context) ([]engine.TableInfo, error) {
 	var body TablesJSON
 	_, err := c.call(ctx, request{method: http.MethodGet, path: "/v1/tables"}, &body)
-	return body.Tables, err
+	tables := make([]engine.TableInfo, len(body.Tables))
+	for i, j := range body.Tables {
+		tables[i] = j.TableInfo
+	}
+	return tables, err
 }
 
 // Table describes one table.

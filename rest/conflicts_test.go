@@ -13,8 +13,10 @@ import (
 
 func TestTheJournalCanBeNarrowedDown(t *testing.T) {
 	t.Parallel()
-	store := resttest.New()
-	client := newClient(t, start(t, store))
+	store, addr := table(t)
+	client := newClient(t, addr)
+	_, err := store.CreateTable(t.Context(), "u", engine.TableOptions{})
+	require.NoError(t, err)
 	for _, c := range []engine.Conflict{
 		{ID: "a1", Table: "t", Key: "k", State: engine.Kept, Open: true, Took: 5},
 		{ID: "a2", Table: "t", Key: "l", State: engine.Kept},
@@ -37,6 +39,8 @@ func TestTheJournalCanBeNarrowedDown(t *testing.T) {
 		}
 		require.Equal(t, strings.Fields(want), got)
 	}
+	_, err = client.Conflicts(t.Context(), engine.OfTable("nosuch"))
+	require.ErrorIs(t, err, engine.ErrNoTable)
 	one, err := client.Conflict(t.Context(), "a1")
 	require.NoError(t, err)
 	require.EqualValues(t, 5, one.Took)

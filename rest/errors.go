@@ -32,11 +32,17 @@ var (
 
 // Exit codes of the command line.
 const (
-	ExitDone        = 0
-	ExitError       = 1
-	ExitUsage       = 2
-	ExitNotFound    = 3
-	ExitConflict    = 4
+	// ExitDone: what was asked for is done.
+	ExitDone = 0
+	// ExitError: it was tried and failed. A file cannot be read or is not what it should be, a test failed, a promise was broken, a node has a defect.
+	ExitError = 1
+	// ExitUsage: the command line is wrong, or a name, key, pattern or number on it.
+	ExitUsage = 2
+	// ExitNotFound: a table, key, plugin, handler, conflict or member is not there.
+	ExitNotFound = 3
+	// ExitConflict: what is there stands against it.
+	ExitConflict = 4
+	// ExitUnavailable: no node answers, or it cannot do it now. Trying again may help.
 	ExitUnavailable = 5
 )
 
@@ -65,13 +71,13 @@ func engineProblems() []Problem {
 		{engine.ErrValueTooLarge, "value_too_large", http.StatusRequestEntityTooLarge, ExitUsage},
 		{engine.ErrBadPattern, "bad_pattern", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadContext, "bad_context", http.StatusBadRequest, ExitUsage},
-		{engine.ErrModuleTooLarge, "module_too_large", http.StatusRequestEntityTooLarge, ExitUsage},
-		{engine.ErrBadModule, "bad_module", http.StatusUnprocessableEntity, ExitUsage},
+		{engine.ErrModuleTooLarge, "module_too_large", http.StatusRequestEntityTooLarge, ExitError},
+		{engine.ErrBadModule, "bad_module", http.StatusUnprocessableEntity, ExitError},
 		{engine.ErrBadLimits, "bad_limits", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBuiltinName, "builtin_name", http.StatusConflict, ExitUsage},
 		{engine.ErrBadPluginName, "bad_plugin_name", http.StatusBadRequest, ExitUsage},
 		{engine.ErrBadResolution, "bad_resolution", http.StatusBadRequest, ExitUsage},
-		{engine.ErrBadCheck, "bad_check", http.StatusUnprocessableEntity, ExitUsage},
+		{engine.ErrBadCheck, "bad_check", http.StatusUnprocessableEntity, ExitError},
 
 		{engine.ErrNotFound, "not_found", http.StatusNotFound, ExitNotFound},
 		{engine.ErrNoTable, "no_table", http.StatusNotFound, ExitNotFound},

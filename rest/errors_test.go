@@ -139,7 +139,7 @@ func TestTheDocumentListsExactlyTheCodesOfTheTable(t *testing.T) {
 func TestExitCodesSayWhatAScriptCanDo(t *testing.T) {
 	t.Parallel()
 	for err, exit := range map[error]int{
-		engine.ErrBadKey: 2, engine.ErrNotFound: 3, engine.ErrNoTable: 3, engine.ErrConflict: 4, engine.ErrTableExists: 4,
+		engine.ErrBadKey: 2, engine.ErrBadModule: 1, engine.ErrModuleTooLarge: 1, engine.ErrBadCheck: 1, engine.ErrNotFound: 3, engine.ErrNoTable: 3, engine.ErrConflict: 4, engine.ErrTableExists: 4,
 		engine.ErrNotReady: 5, engine.ErrNoQuorum: 5, engine.ErrNotAcknowledged: 5, rest.ErrUnreachable: 5, rest.ErrInternal: 1,
 	} {
 		require.Equal(t, exit, rest.ProblemOf(err).Exit, err)

@@ -40,7 +40,7 @@ func (s *Server) getPlugin(w *tracked, r *http.Request) error {
 	return writeJSON(w, PluginsJSON{Plugins: orEmpty(plugins)})
 }
 
-// putPlugin installs the body as a module: the bytes alone, or as a form with a check report beside them.
+// putPlugin installs the body as a module: the bytes alone, or as a form with a check report beside them; packed with gzip or not.
 func (s *Server) putPlugin(w *tracked, r *http.Request) error {
 	limits, err := limitsOf(r)
 	if err != nil {
@@ -48,6 +48,14 @@ func (s *Server) putPlugin(w *tracked, r *http.Request) error {
 	}
 	module, check, err := readModule(w, r)
 	if err != nil {
+		return err
+	}
+	if isPacked(module) {
+		if err := w.hold(MaxModuleBytes); err != nil {
+			return err
+		}
+	}
+	if module, err = UnpackModule(module); err != nil {
 		return err
 	}
 	plugin, err := s.store.InstallPlugin(r.Context(), r.PathValue("name"), module, limits, engine.WithCheck(check))

@@ -2,8 +2,10 @@ package rest_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"mime/multipart"
 	"net/http"
@@ -103,4 +105,69 @@ func TestTheHandlerOfATableIsActivatedRolledBackAndDisabled(t *testing.T) {
 	} {
 		require.ErrorIs(t, change(client), engine.ErrNoTable)
 	}
+}
+
+// packed is a module as gzip packs it.
+func packed(t *testing.T, module []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err := w.Write(module)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return out.Bytes()
+}
+
+func TestAPackedModuleIsUnpackedWithinTheBound(t *testing.T) {
+	t.Parallel()
+	store := resttest.New()
+	addr := start(t, store)
+	client := newClient(t, addr)
+	module := []byte("\x00asm\x01")
+	info, err := client.InstallPlugin(t.Context(), "h", packed(t, module), engine.Limits{}, engine.WithCheck(checkOf(module)))
+	require.NoError(t, err)
+	require.Equal(t, len(module), info.Size)
+
+	bomb := append([]byte("\x00asm"), make([]byte, rest.MaxModuleBytes)...)
+	for _, bad := range [][]byte{packed(t, bomb), packed(t, module)[:12], []byte("\x1f\x8b")} {
+		_, err = client.InstallPlugin(t.Context(), "h", bad, engine.Limits{})
+		require.ErrorIs(t, err, engine.ErrBadModule)
+		require.Equal(t, len(bad) > 100, errors.Is(err, engine.ErrModuleTooLarge))
+	}
+	exact, err := rest.UnpackModule(packed(t, bomb[:rest.MaxModuleBytes]))
+	require.NoError(t, err)
+	require.Len(t, exact, rest.MaxModuleBytes)
+}
+
+func TestThereIsRoomForWhatAModuleUnpacksTo(t *testing.T) {
+	t.Parallel()
+	store := resttest.New()
+	addr := start(t, store, func(c *rest.Config) { c.MaxBodyBytes = rest.MaxModuleBytes })
+	_, err := newPlainClient(t, addr).InstallPlugin(t.Context(), "h", packed(t, []byte("\x00asm")), engine.Limits{})
+	require.ErrorIs(t, err, engine.ErrOverloaded)
+}
+
+func TestATableWhoseHandlerIsNotInstalledComesWithAWarning(t *testing.T) {
+	t.Parallel()
+	store, addr := table(t)
+	client := newClient(t, addr)
+	info, err := client.CreateTable(t.Context(), "u", engine.TableOptions{Handler: "carst", Unresolved: engine.LWW})
+	require.NoError(t, err)
+	require.True(t, rest.LacksHandler(info))
+	const warning = `"warning":"the handler \"carst\" is not installed: install it with 'kvnode plugin install carst FILE'; until then the policy \"lww\" decides"`
+	for path, want := range map[string]bool{"/v1/tables": true, "/v1/tables/u": true, "/v1/tables/t": false} {
+		require.Equal(t, want, strings.Contains(do(t, addr, http.MethodGet, path, "").body, warning), path)
+	}
+	got := do(t, addr, http.MethodPut, "/v1/tables/u", `{"handler":"carst","unresolved":"lww"}`, "Content-Type", "application/json")
+	require.Contains(t, got.body, warning)
+	tables, err := client.Tables(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, info, tables[1])
+	_, err = store.InstallPlugin(t.Context(), "carst", []byte("\x00asm"), engine.Limits{})
+	require.NoError(t, err)
+	_, err = client.Activate(t.Context(), "u", "carst")
+	require.NoError(t, err)
+	info, err = client.Table(t.Context(), "u")
+	require.NoError(t, err)
+	require.False(t, rest.LacksHandler(info))
 }

@@ -10,6 +10,9 @@ import (
 // MaxModuleBytes bounds a plugin's module.
 const MaxModuleBytes = engine.MaxModuleBytes
 
+// MaxCheckBytes bounds the check report that comes with a module.
+const MaxCheckBytes = engine.MaxCheckBytes
+
 // maxBatchBytes bounds the JSON body of a batch; a value takes up to six times its size there.
 const maxBatchBytes = 64 << 20
 

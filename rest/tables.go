@@ -1,14 +1,38 @@
 package rest
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/kvnode/kvnode/engine"
 )
 
+// TableJSON is an engine.TableInfo in JSON.
+type TableJSON struct {
+	engine.TableInfo
+
+	// Warning says what is amiss with the table: that the handler which it names is not installed.
+	Warning string `json:"warning,omitempty"`
+}
+
 // TablesJSON is the list of tables.
 type TablesJSON struct {
-	Tables []engine.TableInfo `json:"tables"`
+	Tables []TableJSON `json:"tables"`
+}
+
+// NewTableJSON encodes a table.
+func NewTableJSON(t engine.TableInfo) TableJSON {
+	j := TableJSON{TableInfo: t}
+	if LacksHandler(t) {
+		j.Warning = fmt.Sprintf("the handler %q is not installed: install it with 'kvnode plugin install %s FILE'; until then the policy %q decides",
+			t.Options.Handler, t.Options.Handler, t.Options.Unresolved)
+	}
+	return j
+}
+
+// LacksHandler says whether a table names a handler, other than its namesake, that is not installed.
+func LacksHandler(t engine.TableInfo) bool {
+	return t.Active == nil && t.Options.Handler != t.Name
 }
 
 func (s *Server) listTables(w *tracked, r *http.Request) error {
@@ -16,7 +40,11 @@ func (s *Server) listTables(w *tracked, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, TablesJSON{Tables: orEmpty(tables)})
+	body := TablesJSON{Tables: make([]TableJSON, len(tables))}
+	for i, table := range tables {
+		body.Tables[i] = NewTableJSON(table)
+	}
+	return writeJSON(w, body)
 }
 
 func (s *Server) getTable(w *tracked, r *http.Request) error {
@@ -24,7 +52,7 @@ func (s *Server) getTable(w *tracked, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, table)
+	return writeJSON(w, NewTableJSON(table))
 }
 
 // putTable creates a table. Asking again for the same is no error.
@@ -37,7 +65,7 @@ func (s *Server) putTable(w *tracked, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, table)
+	return writeJSON(w, NewTableJSON(table))
 }
 
 func (s *Server) dropTable(w *tracked, r *http.Request) error {

@@ -2,6 +2,7 @@ package resttest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ func (s *Store) Conflicts(ctx context.Context, opts ...engine.JournalOption) ([]
 	}
 	defer leave()
 	o := engine.GatherJournalOptions(opts...)
+	if _, ok := s.tables[o.Table]; !ok && o.Table != "" {
+		return nil, engine.ErrNoTable
+	}
 	chosen := slices.DeleteFunc(slices.Clone(s.conflicts), func(c engine.Conflict) bool {
 		return o.Table != "" && c.Table != o.Table || o.Open && !c.Open
 	})
@@ -70,7 +74,9 @@ func (s *Store) Resolve(ctx context.Context, id string, r engine.Resolution) (en
 	switch {
 	case !c.Open:
 		return engine.Written{}, engine.ErrNotOpen
-	case r.Pick > len(c.Versions), r.Delete == (r.Pick > 0 || r.Value != nil):
+	case r.Pick > len(c.Versions):
+		return engine.Written{}, fmt.Errorf("%w: there is no version %d, they are 1 to %d", engine.ErrBadResolution, r.Pick, len(c.Versions))
+	case r.Delete == (r.Pick > 0 || r.Value != nil):
 		return engine.Written{}, engine.ErrBadResolution
 	case r.Pick > 0:
 		value = c.Versions[r.Pick-1].Value
