@@ -28,7 +28,7 @@ type Config struct {
 	Limits plugins.Limits
 	// Cases are the conflicts that calls are made of, by turns; default one of two values of 64 bytes. Expectations do not count.
 	Cases []fixture.Case
-	// Time is how long calls are made; default DefaultTime.
+	// Time is how long calls are made, at least one for each case; default DefaultTime.
 	Time time.Duration
 	// Workers is how many goroutines call at once, each with an instance of its own; default GOMAXPROCS, as at a node.
 	Workers int
@@ -185,7 +185,7 @@ type worker struct {
 	traps         uint64
 }
 
-// run calls until the end, at least once. It begins with the case number first, so that the workers do not all run the same.
+// run calls until the end, and at least once for each case. It begins with the case number first, so that the workers do not all run the same.
 func (w *worker) run(ctx context.Context, c *Config, m *plugins.Module, first int, end time.Time) error {
 	for n, now := first, c.Now(); ; n++ {
 		v, err := m.Resolve(ctx, c.Cases[n%len(c.Cases)].Input())
@@ -201,7 +201,7 @@ func (w *worker) run(ctx context.Context, c *Config, m *plugins.Module, first in
 			w.fuel.add(v.Fuel)
 		}
 		w.latency.add(uint64(after.Sub(now)))
-		if now = after; !now.Before(end) {
+		if now = after; !now.Before(end) && n-first >= len(c.Cases)-1 {
 			return nil
 		}
 		if err := ctx.Err(); err != nil {

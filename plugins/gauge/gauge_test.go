@@ -53,6 +53,18 @@ func TestMeasureGoesRoundTheCases(t *testing.T) {
 	require.Equal(t, uint64(1000), f.Fuel.Max)
 }
 
+func TestMeasureCallsEachCaseHoweverShortTheTimeIs(t *testing.T) {
+	var cases []fixture.Case
+	for _, key := range []string{"k", "kk", "L"} {
+		cases = append(cases, fixture.Case{Key: []byte(key), Versions: []plugins.Version{{Time: 1}, {Time: 2}}})
+	}
+	c := gauge.Config{Cases: cases, Workers: 1, Time: 1, Now: ticking(time.Second), Limits: plugins.Limits{Fuel: 1000}}
+	f, err := gauge.Measure(t.Context(), plugintest.Module(t, "verdicts"), c)
+	require.NoError(t, err)
+	require.Equal(t, uint64(3), f.Calls)
+	require.Equal(t, uint64(1), f.Traps)
+}
+
 func TestMeasureEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	looks := 0
