@@ -150,6 +150,14 @@ func checkValue(flag cli.Flag, name, value string) error {
 		if value == "" && flag.Value != "" {
 			return usagef("--%s is empty: leave it out for %q", name, flag.Value)
 		}
+	case *cli.BoolFlag:
+		if _, err := strconv.ParseBool(value); err != nil && value != "" {
+			return usagef("--%s is a switch: leave out %s", name, quoted("="+value))
+		}
+	case *cli.Float64Flag:
+		if _, err := strconv.ParseFloat(value, 64); err != nil {
+			return usagef("--%s %s is no number", name, quoted(value))
+		}
 	case *cli.DurationFlag:
 		return checkDuration(name, value)
 	case *cli.IntFlag, *cli.Uint64Flag:

@@ -89,7 +89,7 @@ func TestFollowingALogEndsWithAnErrorThatDoesNotPass(t *testing.T) {
 	ended := make(chan int, 1)
 	out, stdout := io.Pipe()
 	go func() {
-		code := cli.Run(t.Context(), []string{"kvnode", "plugin", "logs", "-f", "h", "--addr", addr}, strings.NewReader(""), stdout, stderr)
+		code := cli.Run(t.Context(), []string{"kvnode", "plugin", "logs", "--follow", "h", "--addr", addr}, strings.NewReader(""), stdout, stderr)
 		_, _ = stdout.Close(), stderr.Close()
 		ended <- code
 	}()

@@ -22,7 +22,7 @@ func (sh *shell) pluginBuildCommand() *cli.Command {
 type buildJSON struct {
 	Module      string   `json:"module"`
 	SHA256      string   `json:"sha256"`
-	Bytes       int      `json:"bytes"`
+	Size        int      `json:"size"`
 	MemoryBytes uint64   `json:"memory_bytes"`
 	InitFuel    uint64   `json:"init_fuel"`
 	Imports     []string `json:"imports"`
@@ -57,7 +57,7 @@ func (sh *shell) showBuilt(c *cli.Context, file string, info plugins.Info) error
 	return sh.show(c, built, func(w *grid) {
 		w.row("module", printable(built.Module))
 		w.row("sha256", built.SHA256)
-		w.row("bytes", built.Bytes)
+		w.row("bytes", built.Size)
 		w.row("memory", built.MemoryBytes)
 		w.row("init fuel", built.InitFuel)
 	})

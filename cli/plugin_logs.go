@@ -26,7 +26,7 @@ func (sh *shell) pluginLogs(c *cli.Context) error {
 		return err
 	}
 	p := &logPrinter{sh: sh, c: c, plugin: args[0]}
-	if !c.Bool("f") {
+	if !c.Bool("follow") {
 		return sh.ask(c, p.printAll)
 	}
 	return sh.stream(c, func(ctx context.Context, client *rest.Client) error {

@@ -30,7 +30,7 @@ func limitFlags(more ...cli.Flag) []cli.Flag {
 	d := plugins.DefaultLimits()
 	return append([]cli.Flag{
 		&cli.Uint64Flag{Name: "memory-bytes", Usage: "`BYTES` of memory of one instance", DefaultText: fmt.Sprintf("%d MiB", d.MemoryBytes>>20)},
-		&cli.Uint64Flag{Name: "fuel", Usage: "`UNITS` of fuel, some instructions each, of one call", DefaultText: strconv.FormatUint(d.Fuel, 10)},
+		&cli.Uint64Flag{Name: "fuel", Usage: "`UNITS` of fuel, an instruction or so each, of one call", DefaultText: strconv.FormatUint(d.Fuel, 10)},
 		&cli.Uint64Flag{Name: "output-bytes", Usage: "`BYTES` of a value that it sets", DefaultText: fmt.Sprintf("%d MiB", d.OutputBytes>>20)},
 		&cli.StringFlag{Name: "reset", Value: string(d.Reset), Usage: "`MODE`: what a call finds of those before it, nothing (strict) or what they left (none, faster)"},
 	}, more...)

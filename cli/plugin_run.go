@@ -35,7 +35,7 @@ func (sh *shell) pluginRunCommands() []*cli.Command {
 		withExamples(&cli.Command{
 			Name: "logs", Usage: "print what the handlers of the node have printed, and why they trapped", ArgsUsage: "[PLUGIN]",
 			Description: "The node keeps some thousand lines.",
-			Flags:       []cli.Flag{&cli.BoolFlag{Name: "f", Usage: "go on with what comes, also when the node restarts, until you interrupt it"}},
+			Flags:       []cli.Flag{&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what comes, also when the node restarts, until you interrupt it"}},
 			Action:      sh.pluginLogs,
 		}, "kvnode plugin logs", "kvnode plugin logs carts --output json"),
 		withExamples(&cli.Command{
