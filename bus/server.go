@@ -160,8 +160,11 @@ func (n *NATS) startError(cause error) error {
 		named = ErrAddrInUse
 	}
 	addrs := n.cfg.Route
-	if n.cfg.ClientAddr != "" {
+	switch {
+	case n.cfg.ClientAddr != "":
 		addrs += " (routes) or " + n.cfg.ClientAddr + " (clients)"
+	case errors.Is(named, ErrAddrInUse): // the cause says no more than that
+		return fmt.Errorf("listen on %s: %w; choose another address, or stop what uses it", addrs, named)
 	}
 	return fmt.Errorf("listen on %s: %w: %w; choose another address, or stop what uses it", addrs, named, cause)
 }
