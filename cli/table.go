@@ -103,11 +103,13 @@ func (sh *shell) tableList(c *cli.Context) error {
 	})
 }
 
-// handlerName is the handler in force, in brackets the one that is not installed.
+// handlerName is the handler in force. That no module is named like the table is nothing to speak of.
 func handlerName(t rest.TableInfo) string {
 	switch {
+	case rest.LacksHandler(t):
+		return t.Options.Handler + " (not installed)"
 	case t.Active == nil:
-		return "(" + orDash(t.Options.Handler) + ")"
+		return "-"
 	case t.Active.Disabled:
 		return t.Active.Plugin + " (disabled)"
 	default:
