@@ -208,7 +208,7 @@ func (f *function) call() error {
 	if err != nil {
 		return err
 	}
-	f.calls = true
+	f.calls++
 	f.called(index < f.m.importedFuncs)
 	return f.move(f.m.funcTypeOf(index).values())
 }
@@ -222,7 +222,7 @@ func (f *function) callIndirect() error {
 	if _, err := f.m.tableIndex(r); err != nil {
 		return err
 	}
-	f.calls = true
+	f.calls++
 	f.charge(costTable)
 	f.called(f.m.hostInTables)
 	return f.move(f.m.types[index].values())

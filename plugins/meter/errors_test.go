@@ -195,6 +195,18 @@ func TestModulesThatWouldOverloadTheRuntimeAreRefused(t *testing.T) {
 	require.NoError(t, both(withLocals(40_000))[1])
 	require.NoError(t, both(manyFunctions(2, wasm.Body(repeat(6_600, 0x41, 0, 0x04, 0x40, 0x0b)...)))[1])
 	require.NoError(t, both(manyValues(1000))[1])
+	among := func(globals, functions, calls int) []byte {
+		global := []byte{0x7f, 1, 0x41, 0, 0x0b}
+		return wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))), wasm.Section(3, wasm.Vec(slices.Repeat([][]byte{{0}}, functions)...)),
+			wasm.Section(6, wasm.Vec(slices.Repeat([][]byte{global}, globals)...)),
+			wasm.Section(10, wasm.Vec(slices.Repeat([][]byte{wasm.Body(repeat(calls, 0x10, 0)...)}, functions)...)))
+	}
+	manyTypes := func(n int) []byte {
+		return wasm.Module(wasm.Section(1, wasm.Vec(slices.Repeat([][]byte{wasm.FuncType(repeat(1000, 0x7f), nil)}, n)...)))
+	}
+	require.NoError(t, both(among(1000, 1, 1000))[1])
+	require.NoError(t, both(among(10, 100, 10_000))[1])
+	require.NoError(t, both(manyTypes(1000))[1])
 	for name, m := range map[string][]byte{
 		"locals":          withLocals(50_000),
 		"locals, wrapped": withLocals(1<<32 - 1),
@@ -205,6 +217,10 @@ func TestModulesThatWouldOverloadTheRuntimeAreRefused(t *testing.T) {
 		"labels":          withCode(wasm.Cat([]byte{0x41, 0, 0x0e}, wasm.Number(32_000), make([]byte, 32_001))...),
 		"branches of all": manyFunctions(3, wasm.Body(repeat(6_600, 0x41, 0, 0x04, 0x40, 0x0b)...)),
 		"values":          manyValues(10_000),
+		"reloads":         among(1000, 1, 2000),
+		"reloads of all":  among(1000, 20, 1000),
+		"declarations":    among(4000, 20_000, 0),
+		"values of types": manyTypes(2000),
 		"function body":   withCode(repeat(1<<20, 0x01)...),
 		"tables":          wasm.Module(wasm.Section(4, wasm.Number(17), repeat(17, 0x70, 0, 1))),
 		"table entries":   wasm.Module(wasm.Section(4, wasm.Vec(wasm.Cat([]byte{0x70, 0}, wasm.Number(65537))))),

@@ -31,6 +31,8 @@ type function struct {
 	moved                   uint64 // values that calls and branches moved, over all functions
 	allLocals               uint64
 	allBranches             uint64 // the sum of the squares over all functions
+	mutable                 uint64 // mutable globals, the counters included
+	allReloads              uint64 // of them behind calls, over all functions
 	unrestorable            bool
 
 	signature FuncType
@@ -53,7 +55,7 @@ type function struct {
 	first   bool
 	checked bool // the piece traps when the fuel is gone
 	dead    bool // the code being read cannot be reached
-	calls   bool
+	calls   uint64
 	weight  uint64
 }
 
@@ -63,7 +65,7 @@ func (f *function) read(body span, signature FuncType) error {
 	f.signature = signature
 	f.scratch, f.added = [numScratch]uint32{}, f.added[:0]
 	f.frames, f.code, f.piece = f.frames[:0], f.code[:0], f.piece[:0]
-	f.first, f.checked, f.dead, f.calls = true, true, false, false
+	f.first, f.checked, f.dead, f.calls = true, true, false, 0
 	f.loops, f.pieces, f.blocks, f.labels = 0, 0, 0, 0
 	if err := f.readLocals(); err != nil {
 		return err
@@ -141,6 +143,18 @@ func (f *function) checkSize() error {
 	}
 	if n := branches * uint64(f.locals); n > maxMerges {
 		return overLimit("locals times branches in one function", n, maxMerges)
+	}
+	return f.checkReloads()
+}
+
+// checkReloads refuses functions in which a compiler would read globals again and again.
+func (f *function) checkReloads() error {
+	n := f.calls * f.mutable
+	if n > maxReloads {
+		return overLimit("calls times mutable globals in one function", n, maxReloads)
+	}
+	if f.allReloads += n; f.allReloads > maxAllReloads {
+		return overLimit("calls times mutable globals", f.allReloads, maxAllReloads)
 	}
 	return nil
 }

@@ -5,7 +5,8 @@ package meter
 // others are those of the WebAssembly JavaScript interface, or below.
 const (
 	maxTypes       = 1 << 16
-	maxTypeValues  = 1000 // parameters, and results, of one function type
+	maxTypeValues  = 1000    // parameters, and results, of one function type
+	maxTypesValues = 1 << 20 // of all function types: a runtime makes code for each that enters a function of that type
 	maxImports     = 1 << 12
 	maxFunctions   = 1 << 17
 	maxTables      = 16
@@ -21,6 +22,9 @@ const (
 	maxAllBranches = 1 << 30 // the squares of these, over all functions: a Go guest of 3 MB has 1 << 26
 	maxMerges      = 1 << 21 // branches times locals of one function: what a compiler may have to merge
 	maxBodyBytes   = 1 << 20 // of one function
+	maxReloads     = 1 << 20 // calls times mutable globals of one function: a compiler may read all of them again behind each call
+	maxAllReloads  = 1 << 24 // of all functions
+	maxDeclared    = 1 << 26 // functions times globals: a compiler declares all of them in each
 	maxMoved       = 1 << 24 // values that all calls and branches of the code name
 	maxModuleBytes = 1 << 28 // of the rewritten module
 )

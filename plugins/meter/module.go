@@ -38,6 +38,7 @@ type module struct {
 	segments  uint32 // data segments
 	dataCount uint32 // what the data count section claims
 	allElems  uint64
+	allValues uint64 // parameters and results of all function types
 	names     []byte // content of a well-formed name section, nil without one
 
 	importedFuncs   uint32
@@ -228,6 +229,9 @@ func (m *module) checkWhole() error {
 		return malformed(end, "number of functions and of bodies differ")
 	case m.seen[sectionDataCount] && m.dataCount != m.counts[sectionData]:
 		return malformed(end, "data count and number of data segments differ")
+	}
+	if n := uint64(len(m.bodies)) * uint64(len(m.globals)); n > maxDeclared {
+		return overLimit("functions times globals", n, maxDeclared)
 	}
 	m.Functions = len(m.bodies)
 	return nil

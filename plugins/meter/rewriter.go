@@ -17,7 +17,7 @@ func newRewriter(m *module, c Config) *rewriter {
 	return &rewriter{
 		m:        m,
 		config:   c,
-		f:        function{m: m, ops: newOpTable(), fuelGlobal: fuel, stackGlobal: fuel + 1},
+		f:        function{m: m, ops: newOpTable(), fuelGlobal: fuel, stackGlobal: fuel + 1, mutable: uint64(len(m.mutableGlobals())) + 2},
 		code:     make([]byte, 0, m.raw[sectionCode].len()*2),
 		wrappers: map[string]uint32{},
 	}
@@ -46,7 +46,7 @@ func (w *rewriter) functions() error {
 // A light function that calls nothing takes no stack and needs no block, unless the host calls it.
 func (w *rewriter) function(b []byte, index uint32) []byte {
 	f := &w.f
-	weighed := f.calls || f.weight > weightLeaf
+	weighed := f.calls > 0 || f.weight > weightLeaf
 	escapes := w.m.escaping[index]
 	prologue := w.prologue(nil, weighed)
 	var epilogue []byte

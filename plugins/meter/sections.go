@@ -24,7 +24,11 @@ func (m *module) typeEntry(r *reader) error {
 	if err != nil {
 		return err
 	}
-	m.types = append(m.types, FuncType{Params: params, Results: results})
+	t := FuncType{Params: params, Results: results}
+	if m.allValues += t.values(); m.allValues > maxTypesValues {
+		return overLimit("parameters and results of all types", m.allValues, maxTypesValues)
+	}
+	m.types = append(m.types, t)
 	return nil
 }
 

@@ -61,7 +61,7 @@ func forever(code ...byte) []byte {
 
 // Modules returns one module of each kind of harm, with the same bytes every time.
 func Modules() []Module {
-	return slices.Concat(endless(), hungry(), compilers(), liars(), callers())
+	return slices.Concat(endless(), hungry(), compilers(), crowds(), liars(), callers())
 }
 
 // handling is a recipe with another handler.
@@ -167,6 +167,26 @@ func compilers() []Module {
 		{"calls that move eight million values", Judged, values.module()},
 		{"sixteen sums of 349,000 terms", Judged, many(16, wasm.Body(sum...))},
 		{"a body of 1 MiB", Refused, one(repeat(1<<20, 0x01)...)},
+	}
+}
+
+// crowds declare much, and have a compiler look at all of it again and again.
+func crowds() []Module {
+	global := []byte{wasm.I64, 1, 0x42, 0, end}
+	among := func(globals, functions, calls int) []byte {
+		r := &recipe{globals: slices.Repeat([][]byte{global}, globals)}
+		for range functions {
+			r.add(typeNothing, wasm.Body(bytes.Repeat([]byte{call, funcVersion, drop}, calls)...))
+		}
+		return r.module()
+	}
+	wide := &recipe{types: slices.Repeat([][]byte{wasm.FuncType(bytes.Repeat([]byte{wasm.I64}, 1000), bytes.Repeat([]byte{wasm.I64}, 1000))}, 8000)}
+	return []Module{
+		{"300,000 calls among 4,096 globals", Refused, among(4096, 1, 300_000)},
+		{"a hundred times 250 calls among 4,000 globals", Refused, among(4000, 100, 250)},
+		{"250 calls among 4,000 globals", Judged, among(4000, 16, 250)},
+		{"131,000 functions among 4,000 globals", Refused, among(4000, 131_000, 0)},
+		{"sixteen million values in types", Refused, wide.module()},
 	}
 }
 
