@@ -1,8 +1,13 @@
 package plugins_test
 
 import (
+	"context"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,7 +58,43 @@ func BenchmarkPick(b *testing.B) {
 	}
 }
 
-// BenchmarkTrap is the longest that a handler can hold up the process with the default fuel.
+// BenchmarkStop stops all threads, as a collection does when it begins and when it ends, while handlers run for ever.
+func BenchmarkStop(b *testing.B) {
+	for name, module := range map[string][]byte{"alone": nil, "beside endless loops": examples.Loop()} {
+		b.Run(name, func(b *testing.B) {
+			ctx, cancel := context.WithCancel(b.Context())
+			var calls sync.WaitGroup
+			if module != nil {
+				m, in := load(b, module, plugins.Limits{}), carts()
+				calls.Go(func() {
+					for ctx.Err() == nil {
+						_, err := m.Resolve(ctx, in)
+						if err == nil {
+							b.Error("the loop has ended")
+						}
+					}
+				})
+			}
+			var took []time.Duration
+			var stats runtime.MemStats
+			tick := time.NewTicker(2 * time.Millisecond) // within which a call begins
+			defer tick.Stop()
+			for b.Loop() {
+				<-tick.C
+				from := time.Now()
+				runtime.ReadMemStats(&stats)
+				took = append(took, time.Since(from))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+			b.ReportMetric(float64(took[len(took)*9/10].Microseconds()), "p90-µs")
+			cancel()
+			calls.Wait()
+		})
+	}
+}
+
+// BenchmarkTrap is the longest that a handler can take with the default fuel.
 func BenchmarkTrap(b *testing.B) {
 	m := load(b, examples.Loop(), plugins.Limits{})
 	in := carts()

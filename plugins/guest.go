@@ -41,12 +41,13 @@ func (v *violation) Error() string { return v.reason }
 // charge takes fuel for work that the host does for the guest.
 func (g guest) charge(units uint64) {
 	fuel, ok := g.module.ExportedGlobal(meter.FuelGlobal).(api.MutableGlobal)
-	if !ok {
+	rest := g.module.ExportedGlobal(meter.RestGlobal)
+	if !ok || rest == nil {
 		panic("plugins: module without fuel")
 	}
 	left := int64(fuel.Get()) - int64(units)
 	fuel.Set(uint64(left))
-	if left < 0 {
+	if left+int64(rest.Get()) < 0 {
 		panic(&violation{"out of fuel"})
 	}
 }

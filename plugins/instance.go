@@ -22,7 +22,8 @@ type instance struct {
 	memory *linear
 	// alloc and handle are the exports of the contract.
 	alloc, handle api.Function
-	fuel, depth   api.MutableGlobal
+	// fuel is what is left until the next pause, rest what is left behind it.
+	fuel, rest, depth api.MutableGlobal
 	// budget is the fuel that the running call began with.
 	budget uint64
 	// initFuel is what initialisation used.
@@ -103,14 +104,14 @@ func (i *instance) start(m *Module) error {
 func (i *instance) bind(globals []string) error {
 	i.alloc = i.module.ExportedFunction(abi.ExportAlloc)
 	i.handle = i.module.ExportedFunction(abi.ExportConflict)
-	for _, name := range append([]string{meter.FuelGlobal, meter.StackGlobal}, globals...) {
+	for _, name := range append([]string{meter.FuelGlobal, meter.RestGlobal, meter.StackGlobal}, globals...) {
 		g, ok := i.module.ExportedGlobal(name).(api.MutableGlobal)
 		if !ok {
 			return fmt.Errorf("%w: rewritten module lacks the global %s", ErrHost, name)
 		}
 		i.pristine.globals = append(i.pristine.globals, savedGlobal{global: g})
 	}
-	i.fuel, i.depth = i.pristine.globals[0].global, i.pristine.globals[1].global
+	i.fuel, i.rest, i.depth = i.pristine.globals[0].global, i.pristine.globals[1].global, i.pristine.globals[2].global
 	return nil
 }
 
@@ -172,16 +173,25 @@ func (i *instance) holds(addr uint32, n uint64) bool {
 // bytes is the memory as it is now; growing changes it.
 func (i *instance) bytes() []byte { return i.memory.reserved[:i.memory.size] }
 
+// refuel gives a call its budget: the first slice at once, the others at its pauses.
+func (i *instance) refuel(budget uint64) {
+	i.budget = budget
+	slice := min(budget, meter.Slice)
+	i.fuel.Set(slice)
+	i.rest.Set(budget - slice)
+}
+
+// left is the fuel that the running call has, below zero when it has used more.
+func (i *instance) left() int64 { return int64(i.fuel.Get()) + int64(i.rest.Get()) }
+
 // used is the fuel of the running call so far.
 func (i *instance) used() uint64 {
-	left := int64(i.fuel.Get())
-	return min(i.budget, i.budget-uint64(max(left, 0)))
+	return min(i.budget, i.budget-uint64(max(i.left(), 0)))
 }
 
 // resolve runs the handler on one frame of a size, and fills v. Its value is a copy. After an error v means nothing.
 func (i *instance) resolve(f *abi.Frame, size uint64, limits *Limits, v *Verdict) error {
-	i.budget = limits.Fuel
-	i.fuel.Set(limits.Fuel)
+	i.refuel(limits.Fuel)
 	addr, err := i.place(size)
 	if err != nil {
 		return err
@@ -238,7 +248,7 @@ func (i *instance) trap(err error) *Trap {
 	i.broken = true
 	t := &Trap{Reason: reasonOf(err) + i.console.complaint(), Fuel: i.used()}
 	switch {
-	case int64(i.fuel.Get()) < 0:
+	case i.left() < 0:
 		t.Reason = fmt.Sprintf("out of fuel: more than %d units", i.budget)
 	case int32(i.depth.Get()) < 0:
 		t.Reason = "out of stack: calls nest too deep"

@@ -8,8 +8,7 @@ type Limits struct {
 	// MemoryBytes is the most memory of one instance, rounded down to pages of 64 KiB; default 16 MiB. A Go handler needs
 	// 4 MiB. Growing beyond it fails inside the handler.
 	MemoryBytes uint64
-	// Fuel is what one call may use; default 20 million, some 10 milliseconds. While a handler runs, the garbage
-	// collector of the whole process may have to wait for it: that bounds how far to raise it.
+	// Fuel is what one call may use; default 20 million, some 10 milliseconds.
 	Fuel uint64
 	// InitFuel is what initialisation may use, once for each instance; default 80 million, several times what a Go
 	// handler needs.

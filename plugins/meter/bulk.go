@@ -93,6 +93,7 @@ func (f *function) chargeLength(at int, shift byte) {
 		return
 	}
 	f.flush(at)
+	f.pieces++ // for a compiler it is a branch
 	count, fuel := f.local(scratchCount), f.local(scratchFuel)
 	b := appendIndexed(f.piece, opLocalTee, count)
 	b = appendIndexed(b, opGlobalGet, f.fuelGlobal)
@@ -111,16 +112,16 @@ func (f *function) appendCharge(b []byte, cost int64) []byte {
 	return appendIndexed(b, opGlobalSet, f.fuelGlobal)
 }
 
-// appendChecked takes a constant from the fuel and traps when it is gone.
+// appendChecked takes a constant from the fuel and pauses when it is gone.
 func (f *function) appendChecked(b []byte, cost int64) []byte {
 	b = appendIndexed(b, opGlobalGet, f.fuelGlobal)
 	b = append(appendConst64(b, cost), opI64Sub)
 	return f.appendStore(b, f.local(scratchFuel))
 }
 
-// appendStore sets the fuel to the top of the stack and traps when that is below zero.
+// appendStore sets the fuel to the top of the stack and pauses when that is below zero.
 func (f *function) appendStore(b []byte, fuel uint32) []byte {
 	b = appendIndexed(b, opLocalTee, fuel)
 	b = appendIndexed(b, opGlobalSet, f.fuelGlobal)
-	return appendTrapIfNegative(appendIndexed(b, opLocalGet, fuel))
+	return f.appendPause(appendIndexed(b, opLocalGet, fuel))
 }

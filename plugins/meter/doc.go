@@ -6,19 +6,24 @@
 //
 // It counts. Every straight piece of code takes its price from the global [FuelGlobal] before it runs, and every
 // function that calls others takes its frame's weight from the global [StackGlobal] and gives it back when it returns.
-// Function entries, loop heads, pieces that call the host and operations whose length is known only at run time trap
-// (unreachable) as soon as a counter is below zero; the other pieces only subtract, and an exported function looks once
-// more before it returns. So work past the end is bounded by one pass through the loopless part of one function, and a
+// Function entries, loop heads, pieces that call the host and operations whose length is known only at run time look
+// whether a counter is below zero; the other pieces only subtract, and an exported function looks once more before it
+// returns. Below zero it pauses: what is in [RestGlobal] is added to FuelGlobal, and if that, or the stack, still is below zero, the
+// module traps (unreachable). Otherwise FuelGlobal keeps a [Slice], RestGlobal takes the others, and the runtime is entered
+// for a moment. So work past the end is bounded by one pass through the loopless part of one function, and a
 // call that returns to the host normally always leaves FuelGlobal >= 0.
+//
+// The pauses are for the process around: compiled code cannot be interrupted, and a garbage collector that has to stop all threads, for
+// one, would wait for the whole call. The fuel that a call takes does not depend on how it is sliced.
 //
 // # What the host does
 //
-// Before each call it sets both globals (fuel to the call's limit, stack to [Config].StackBudget). After a trap it reads
-// them, in this order:
+// Before each call it sets the globals: kv_fuel to the call's limit or a Slice, whichever is less, kv_fuel_rest to the remainder, and kv_stack to
+// [Config].StackBudget. After a trap it reads them, in this order:
 //
-//	kv_fuel  < 0   the fuel is exhausted
-//	kv_stack < 0   the stack is exhausted
-//	otherwise      the module trapped by itself; the runtime's error says how
+//	kv_fuel + kv_fuel_rest < 0   the fuel is exhausted
+//	kv_stack < 0                 the stack is exhausted
+//	otherwise                    the module trapped by itself; the runtime's error says how
 //
 // An operation with a run-time length is charged before it is carried out, so one of absurd length that would have been
 // out of bounds reports exhausted fuel. After any trap kv_stack holds whatever the abandoned frames took: set it again,

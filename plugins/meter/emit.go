@@ -23,12 +23,6 @@ func appendConst64(b []byte, v int64) []byte { return appendS64(append(b, opI64C
 
 func appendConst32(b []byte, v int32) []byte { return appendS64(append(b, opI32Const), int64(v)) }
 
-// appendTrapIfNegative traps when the i64 on top of the stack is below zero.
-func appendTrapIfNegative(b []byte) []byte {
-	b = append(b, opI64Const, 0, opI64LtS)
-	return append(b, opIf, emptyBlock, opUnreachable, opEnd)
-}
-
 // appendName writes a vector of bytes.
 func appendName(b []byte, name string) []byte {
 	return append(appendU32(b, uint32(len(name))), name...)

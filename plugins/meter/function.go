@@ -28,6 +28,7 @@ type function struct {
 	reader reader
 
 	fuelGlobal, stackGlobal uint32
+	pause                   uint32 // the function that is called when a counter is below zero
 	moved                   uint64 // values that calls and branches moved, over all functions
 	allLocals               uint64
 	allBranches             uint64 // the sum of the squares over all functions
@@ -56,6 +57,7 @@ type function struct {
 	checked bool // the piece traps when the fuel is gone
 	dead    bool // the code being read cannot be reached
 	calls   uint64
+	pauses  uint64
 	weight  uint64
 }
 
@@ -65,7 +67,7 @@ func (f *function) read(body span, signature FuncType) error {
 	f.signature = signature
 	f.scratch, f.added = [numScratch]uint32{}, f.added[:0]
 	f.frames, f.code, f.piece = f.frames[:0], f.code[:0], f.piece[:0]
-	f.first, f.checked, f.dead, f.calls = true, true, false, 0
+	f.first, f.checked, f.dead, f.calls, f.pauses = true, true, false, 0, 0
 	f.loops, f.pieces, f.blocks, f.labels = 0, 0, 0, 0
 	if err := f.readLocals(); err != nil {
 		return err
@@ -149,7 +151,7 @@ func (f *function) checkSize() error {
 
 // checkReloads refuses functions in which a compiler would read globals again and again.
 func (f *function) checkReloads() error {
-	n := f.calls * f.mutable
+	n := (f.calls + f.pauses + 2) * f.mutable // a pause is a call; two are in prologue and epilogue
 	if n > maxReloads {
 		return overLimit("calls times mutable globals in one function", n, maxReloads)
 	}

@@ -68,11 +68,17 @@ func instantiate(tb testing.TB, r wazero.Runtime, module []byte) guest {
 	return guest{mod}
 }
 
-func (g guest) fuel() int64  { return int64(g.ExportedGlobal(meter.FuelGlobal).Get()) }
+func (g guest) fuel() int64 {
+	return int64(g.ExportedGlobal(meter.FuelGlobal).Get() + g.ExportedGlobal(meter.RestGlobal).Get())
+}
 func (g guest) stack() int32 { return int32(g.ExportedGlobal(meter.StackGlobal).Get()) }
 
-func (g guest) refill(fuel int64) {
-	g.set(meter.FuelGlobal, uint64(fuel))
+func (g guest) refill(fuel int64) { g.refillSplit(fuel, 0) }
+
+// refillSplit gives fuel of which the rest comes at the first pause.
+func (g guest) refillSplit(first, rest int64) {
+	g.set(meter.FuelGlobal, uint64(first))
+	g.set(meter.RestGlobal, uint64(rest))
 	g.set(meter.StackGlobal, uint64(meter.DefaultConfig().StackBudget))
 }
 
@@ -91,9 +97,15 @@ type outcome struct {
 // call runs an export with an amount of fuel.
 func (g guest) call(tb testing.TB, fuel int64, name string, args ...uint64) outcome {
 	tb.Helper()
+	return g.callSplit(tb, fuel, 0, name, args...)
+}
+
+// callSplit runs an export with an amount of fuel of which the rest comes at the first pause.
+func (g guest) callSplit(tb testing.TB, first, rest int64, name string, args ...uint64) outcome {
+	tb.Helper()
 	f := g.ExportedFunction(name)
 	require.NotNil(tb, f, name)
-	g.refill(fuel)
+	g.refillSplit(first, rest)
 	results, err := f.Call(tb.Context(), args...)
-	return outcome{Results: append([]uint64{}, results...), Trap: err != nil, Used: fuel - g.fuel(), Stack: g.stack()}
+	return outcome{Results: append([]uint64{}, results...), Trap: err != nil, Used: first + rest - g.fuel(), Stack: g.stack()}
 }

@@ -30,12 +30,15 @@ const (
 	opI64Const     = 0x42
 	opF32Const     = 0x43
 	opF64Const     = 0x44
+	opI32LtS       = 0x48
 	opI64LtS       = 0x53
+	opI64GtS       = 0x55
 	opF32Eq        = 0x5b
 	opF32Ge        = 0x60
 	opF64Ge        = 0x66
 	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
+	opI32Or        = 0x72
 	opI64Add       = 0x7c
 	opI64Sub       = 0x7d
 	opI64Or        = 0x84

@@ -290,7 +290,8 @@ func comparePrograms(t *testing.T, rt *rapid.T, worlds []guest, name string, arg
 	compiled := worlds[1].call(t, plenty, name, args...)
 	require.Equal(rt, rawErr != nil, compiled.Trap)
 	require.Equal(rt, append([]uint64{}, want...), compiled.Results)
-	require.Equal(rt, compiled, worlds[2].call(t, plenty, name, args...))
+	pause := rapid.Int64Range(0, 2*compiled.Used).Draw(rt, "pause")
+	require.Equal(rt, compiled, worlds[2].callSplit(t, pause, plenty-pause, name, args...))
 	require.Equal(rt, memoryOf(worlds[0]), memoryOf(worlds[1]))
 	require.Equal(rt, memoryOf(worlds[0]), memoryOf(worlds[2]))
 	if compiled.Trap {
@@ -301,7 +302,7 @@ func comparePrograms(t *testing.T, rt *rapid.T, worlds []guest, name string, arg
 	saved := worlds[1].ExportedGlobal("kv_g0").Get()
 	starved := worlds[1].call(t, short, name, args...)
 	require.Equal(rt, starved.Trap, starved.Used > short, "a call that returns has fuel left")
-	require.Equal(rt, starved, worlds[2].call(t, short, name, args...))
+	require.Equal(rt, starved, worlds[2].callSplit(t, short/2, short-short/2, name, args...))
 	require.Equal(rt, memoryOf(worlds[1]), memoryOf(worlds[2]))
 	for _, w := range worlds[1:] {
 		w.set("kv_g0", saved)

@@ -8,9 +8,10 @@ const Version = 3
 
 // Names of the globals that a rewritten module exports.
 const (
-	FuelGlobal   = "kv_fuel"  // mutable i64: the fuel that is left, starts at Config.InitFuel
-	StackGlobal  = "kv_stack" // mutable i32: the stack weight that is left, starts at Config.StackBudget
-	globalPrefix = "kv_g"     // kv_g3 is the module's mutable global 3
+	FuelGlobal   = "kv_fuel"      // mutable i64: the fuel that is left until the next pause
+	RestGlobal   = "kv_fuel_rest" // mutable i64: the fuel that is left behind that; both together start at Config.InitFuel
+	StackGlobal  = "kv_stack"     // mutable i32: the stack weight that is left, starts at Config.StackBudget
+	globalPrefix = "kv_g"         // kv_g3 is the module's mutable global 3
 )
 
 // Config bounds what a module may use. Zero fields take their default.
@@ -21,7 +22,7 @@ type Config struct {
 	// StackBudget is the weight, in bytes, of all frames that may be open at once; 4 MiB by default, at most 1 GiB.
 	// Compiled frames may take up to four times their weight.
 	StackBudget uint32
-	// InitFuel is the fuel for what runs before the host can set kv_fuel: the start function; 100,000,000 by default.
+	// InitFuel is the fuel for what runs before the host can set the counters: the start function; 100,000,000 by default.
 	InitFuel int64
 }
 
@@ -65,7 +66,7 @@ type Result struct {
 	// Module is the rewritten module; the caller owns it.
 	Module []byte
 	// Globals are the exported names of all mutable globals of the module itself, in the order of their indices. They and
-	// the memory are what a host saves and restores between calls, see Info.Unrestorable; kv_fuel and kv_stack, which
+	// the memory are what a host saves and restores between calls, see Info.Unrestorable; the counters, which
 	// it sets before each call, are not among them.
 	Globals []string
 }
@@ -81,8 +82,8 @@ func Inspect(data []byte) (*Info, error) {
 }
 
 // Rewrite returns a module that does what the given one does, metered; the package comment says how. It is a pure
-// function: equal input and configuration give equal bytes. Types, locals and globals are only appended, so no index
-// shifts. Beyond the errors of [Inspect] it returns [ErrConfig]; ErrMalformed and ErrFeature may name places in the code.
+// function: equal input and configuration give equal bytes. Types, functions, locals and globals are only appended, so no
+// index shifts. Beyond the errors of [Inspect] it returns [ErrConfig]; ErrMalformed and ErrFeature may name places in the code.
 func Rewrite(data []byte, c Config) (*Result, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -15,9 +15,12 @@ type rewriter struct {
 func newRewriter(m *module, c Config) *rewriter {
 	fuel := uint32(len(m.globals))
 	return &rewriter{
-		m:        m,
-		config:   c,
-		f:        function{m: m, ops: newOpTable(), fuelGlobal: fuel, stackGlobal: fuel + 1, mutable: uint64(len(m.mutableGlobals())) + 2},
+		m:      m,
+		config: c,
+		f: function{
+			m: m, ops: newOpTable(), fuelGlobal: fuel, stackGlobal: fuel + 1, pause: uint32(len(m.funcs)),
+			mutable: uint64(len(m.mutableGlobals())) + numCounters,
+		},
 		code:     make([]byte, 0, m.raw[sectionCode].len()*2),
 		wrappers: map[string]uint32{},
 	}
@@ -39,9 +42,9 @@ func (w *rewriter) functions() error {
 
 // function appends the function that was just read:
 //
-//	take fuel and stack, trap if either is below zero
+//	take fuel and stack, pause if either is below zero
 //	block: the pieces; return is a branch to its end
-//	give the stack back; trap if the host would get control without fuel
+//	give the stack back; pause if the host would get control without fuel
 //
 // A light function that calls nothing takes no stack and needs no block, unless the host calls it.
 func (w *rewriter) function(b []byte, index uint32) []byte {
@@ -54,7 +57,7 @@ func (w *rewriter) function(b []byte, index uint32) []byte {
 		epilogue = w.giveBack(epilogue)
 	}
 	if escapes {
-		epilogue = appendTrapIfNegative(appendIndexed(epilogue, opGlobalGet, f.fuelGlobal))
+		epilogue = f.appendPause(appendIndexed(epilogue, opGlobalGet, f.fuelGlobal))
 	}
 	var open []byte
 	if weighed || escapes {
@@ -95,7 +98,7 @@ func (w *rewriter) prologue(b []byte, weighed bool) []byte {
 	// Either is below zero when their union has the sign bit set.
 	b = appendIndexed(b, opLocalGet, fuel)
 	b = append(appendIndexed(b, opLocalGet, left), opI64ExtendS, opI64Or)
-	return appendTrapIfNegative(b)
+	return f.appendPause(b)
 }
 
 func (w *rewriter) giveBack(b []byte) []byte {
@@ -117,6 +120,11 @@ func (w *rewriter) blockType(b []byte) []byte {
 	case 1:
 		return append(b, byte(results[0]))
 	}
+	return appendS64(b, int64(w.typeOf(results)))
+}
+
+// typeOf returns the index of the type without parameters that has the results.
+func (w *rewriter) typeOf(results []ValType) uint32 {
 	text := typeText(results)
 	index, ok := w.wrappers[string(text)]
 	if !ok {
@@ -125,7 +133,7 @@ func (w *rewriter) blockType(b []byte) []byte {
 		w.newTypes = append(w.newTypes, text...)
 		w.numTypes++
 	}
-	return appendS64(b, int64(index))
+	return index
 }
 
 func typeText(results []ValType) []byte {
@@ -138,6 +146,7 @@ func typeText(results []ValType) []byte {
 
 // assemble writes the sections in their order.
 func (w *rewriter) assemble() ([]byte, error) {
+	pauses, numPauses := w.pauseFunction()
 	out := make([]byte, 0, len(w.m.data)+len(w.code)+len(w.code)/8)
 	out = append(out, w.m.data[:8]...)
 	out = w.extended(out, sectionType, w.newTypes, w.numTypes)
@@ -145,19 +154,19 @@ func (w *rewriter) assemble() ([]byte, error) {
 	if out, err = w.clamped(out, sectionImport); err != nil {
 		return nil, err
 	}
-	out = w.verbatim(out, sectionFunction)
+	out = w.extended(out, sectionFunction, pauses, numPauses)
 	if out, err = w.clamped(out, sectionTable); err != nil {
 		return nil, err
 	}
 	out = w.verbatim(out, sectionMemory)
-	out = w.extended(out, sectionGlobal, w.newGlobals(), 2)
+	out = w.extended(out, sectionGlobal, w.newGlobals(), numCounters)
 	exports, n := w.newExports()
 	out = w.extended(out, sectionExport, exports, n)
 	for _, id := range []int{sectionStart, sectionElement, sectionDataCount} {
 		out = w.verbatim(out, id)
 	}
 	if w.m.seen[sectionCode] {
-		out = appendSection(out, sectionCode, appendU32(nil, w.m.counts[sectionCode]), w.code)
+		out = appendSection(out, sectionCode, appendU32(nil, w.m.counts[sectionCode]+numPauses), w.code)
 	}
 	out = w.verbatim(out, sectionData)
 	if w.m.names != nil {
@@ -221,10 +230,13 @@ func (w *rewriter) tableLimits(b []byte, t *table) []byte {
 }
 
 func (w *rewriter) newGlobals() []byte {
+	slice := min(w.config.InitFuel, Slice)
 	b := []byte{byte(I64), 1}
-	b = append(appendConst64(b, w.config.InitFuel), opEnd)
+	b = append(appendConst64(b, slice), opEnd)
 	b = append(b, byte(I32), 1)
-	return append(appendConst32(b, int32(w.config.StackBudget)), opEnd)
+	b = append(appendConst32(b, int32(w.config.StackBudget)), opEnd)
+	b = append(b, byte(I64), 1)
+	return append(appendConst64(b, w.config.InitFuel-slice), opEnd)
 }
 
 func (w *rewriter) newExports() (b []byte, n uint32) {
@@ -234,6 +246,7 @@ func (w *rewriter) newExports() (b []byte, n uint32) {
 	}
 	export(FuelGlobal, w.f.fuelGlobal)
 	export(StackGlobal, w.f.stackGlobal)
+	export(RestGlobal, w.f.restGlobal())
 	for _, index := range w.m.mutableGlobals() {
 		export(globalName(index), index)
 	}

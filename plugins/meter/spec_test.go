@@ -134,11 +134,11 @@ func (w *world) invoke(t *testing.T, a action) ([]uint64, error) {
 	return m.ExportedFunction(a.Field).Call(t.Context(), args...)
 }
 
-// refill gives every module of the world fuel and stack: they call each other.
+// refill gives every module of the world fuel and stack: they call each other. Each call begins with a pause.
 func (w *world) refill(m api.Module) {
 	for _, m := range append(slices.Collect(maps.Values(w.named)), m) {
 		if m != nil && m.ExportedGlobal(meter.FuelGlobal) != nil {
-			guest{m}.refill(plenty)
+			guest{m}.refillSplit(0, plenty)
 		}
 	}
 }

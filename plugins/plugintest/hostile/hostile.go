@@ -36,12 +36,14 @@ const (
 	ifElse      = 0x04
 	end         = 0x0b
 	br          = 0x0c
+	brIf        = 0x0d
 	brTable     = 0x0e
 	call        = 0x10
 	callTable   = 0x11
 	drop        = 0x1a
 	localGet    = 0x20
 	localSet    = 0x21
+	localTee    = 0x22
 	store32     = 0x36
 	memoryGrow  = 0x40
 	add32       = 0x6a
@@ -80,8 +82,11 @@ func endless() []Module {
 	start.add(typeNothing, wasm.Body(forever()...))
 	initialise := &recipe{initialise: true}
 	initialise.add(typeNothing, wasm.Body(forever()...))
+	long := &recipe{handle: wasm.BodyWithLocals(1, wasm.I32, wasm.Cat(wasm.Const(1_500_000), []byte{localSet, 1, loop, void, localGet, 1},
+		wasm.Const(1), []byte{sub32, localTee, 1, brIf, 0, end}, wasm.Const(0))...)}
 	return []Module{
 		{"endless loop", Trapped, handling(forever()...).module()},
+		{"long loop", Judged, long.module()},
 		{"endless loop of bulk operations", Trapped, handling(forever(fill(0, 128<<10)...)...).module()},
 		{"exponential recursion", Trapped, explode.module()},
 		{"runaway recursion", Trapped, runaway.module()},
@@ -184,7 +189,7 @@ func crowds() []Module {
 	return []Module{
 		{"300,000 calls among 4,096 globals", Refused, among(4096, 1, 300_000)},
 		{"a hundred times 250 calls among 4,000 globals", Refused, among(4000, 100, 250)},
-		{"250 calls among 4,000 globals", Judged, among(4000, 16, 250)},
+		{"250 calls among 4,000 globals", Judged, among(4000, 8, 250)},
 		{"131,000 functions among 4,000 globals", Refused, among(4000, 131_000, 0)},
 		{"sixteen million values in types", Refused, wide.module()},
 	}
@@ -249,6 +254,8 @@ func callers() []Module {
 	say := func(at, n int32) []byte {
 		return wasm.Cat(wasm.Const(1), wasm.Const(at), wasm.Const(n), []byte{call, 0})
 	}
+	talker := logger(wasm.Cat(say(0, 5), forever())...)
+	talker.data = [][]byte{wasm.Cat([]byte{0}, wasm.Const(0), []byte{end}, wasm.Text("hello"))}
 	repeated := logger(wasm.Const(0)...)
 	repeated.imports = slices.Repeat(repeated.imports, 4096)
 	long := logger(wasm.Const(0)...)
@@ -262,6 +269,7 @@ func callers() []Module {
 	modules := []Module{
 		{"a log line of 4 GiB", Trapped, logger(wasm.Cat(say(64<<10, -1), say(-8, 1<<20), wasm.Const(0))...).module()},
 		{"a log line behind the memory", Trapped, logger(wasm.Cat(say(128<<10, 1), wasm.Const(0))...).module()},
+		{"a log line, and an endless loop", Trapped, talker.module()},
 		{"log lines for ever", Trapped, logger(forever(say(0, 1024)...)...).module()},
 		{"the same import 4,096 times", Judged, repeated.module()},
 		{"an import of a name of 1 MiB", Refused, long.module()},
