@@ -73,6 +73,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s).
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || exit 1; \
 	done
 
+.PHONY: corpus
+corpus: ## Load 10,000 damaged copies of small modules, and 100 of large ones; none may do harm (half a minute of one processor).
+	$(GO) test -run DamagedCopies -mutants 10000 -large-mutants 100 -v ./plugins
+
 .PHONY: mutate
 mutate: ## Break the engine's rules one at a time; its tests must notice (MUTANT=regexp ALL=1).
 	$(GO) run ./engine/enginetest/mutate $(if $(ALL),-all) -run '$(MUTANT)'
