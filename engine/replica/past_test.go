@@ -300,6 +300,11 @@ func TestWhoWasAwayGetsTheValuesOfBasesByRepair(t *testing.T) {
 			}
 			read := b.Context("k")
 			puts(t, a, "last", 1, away)
+			for i := range 5 { // a short log has no room for k any more
+				put(t, a, "of a"+strconv.Itoa(i), "v")
+				put(t, b, "of b"+strconv.Itoa(i), "v")
+				send(t, b, a)
+			}
 			write(t, away, replica.Write{Key: "k", Value: []byte("slow"), Context: read})
 			require.True(t, replica.Base(away.Get("k")).Lacks)
 			require.Equal(t, full, pull(t, a, away, false).plan.Full)
