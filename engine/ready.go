@@ -16,6 +16,8 @@ const stalemate = time.Second
 // boot is how far this incarnation is on its way to ready: catalogue first, then every partition of every table from one ready peer.
 type boot struct {
 	ready bool
+	// readySince is since when.
+	readySince time.Time
 	// kept says that an earlier incarnation handed its replicas over: a delta is enough.
 	kept  bool
 	donor clock.Actor
@@ -119,7 +121,7 @@ func (c *Core) pulledFrom(p *partition) bool {
 }
 
 func (c *Core) becomeReady(how string) {
-	c.boot.ready = true
+	c.boot.ready, c.boot.readySince = true, c.now
 	c.boot.pulled = map[*partition]clock.Actor{}
 	c.enlist()
 	c.shareSecret()

@@ -301,9 +301,10 @@ func (c *Core) cameBack(q quarantineRecord) bool {
 	})
 }
 
-// sweepQuarantines deletes the records that forbid nothing any more: other siblings, another handler, no table. The key's merger does it.
+// sweepQuarantines deletes the records that forbid nothing any more: other siblings, another handler, no table. The key's merger does it, once it has been
+// ready for a whole window: what it learned before may be dated by its wall clock, which is no reason to take a restart from the count of all others.
 func (c *Core) sweepQuarantines() {
-	if !c.boot.ready {
+	if !c.boot.ready || c.now.Sub(c.boot.readySince) <= intensityWindow {
 		return
 	}
 	for _, key := range c.liftedQuarantines() {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvnode/kvnode/bus"
+	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
 	"github.com/kvnode/kvnode/engine/enginetest"
 )
@@ -343,6 +344,29 @@ func TestQuarantinesThatForbidNothingGoAndThoseThatForbidStay(t *testing.T) {
 		require.Zero(t, c.Count(engine.EventRestart))
 		require.Equal(t, 1, engine.NumQuarantines(c.Node("a").Engine))
 		require.Equal(t, 1, engine.NumQuarantines(c.Node("b").Engine))
+	})
+}
+
+// TestRestartCountsForAMinuteWhateverTheClockOfOneWhoJoins: a node that comes to know of a restart while it catches up dates it by the wall clock.
+func TestRestartCountsForAMinuteWhateverTheClockOfOneWhoJoins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "trap", "a", "b")
+		fork(t, c.Node("a"), "k", "1", "2")
+		restart(t, c, 1)
+		require.NoError(t, c.Node("b").DropTable(t.Context(), "carts"))
+		create(t, c.Node("b"), "lists", "")
+		put(t, c.Node("b"), "lists", "k", "v")
+		c.Start("c", func(cfg *engine.Config) {
+			cfg.Actor = clock.ActorFrom([clock.ActorSize]byte{15: 1}) // it does what one member has to do
+			cfg.Now = func() time.Time { return time.Now().Add(7 * time.Hour) }
+		})
+		require.NoError(t, c.Node("c").AwaitReady(t.Context()))
+		c.Pass(45 * time.Second)
+		for _, name := range c.Names() {
+			require.Equal(t, 1, engine.NumQuarantines(c.Node(name).Engine), name)
+		}
+		c.Pass(time.Minute)
+		require.Zero(t, engine.NumQuarantines(c.Node("a").Engine))
 	})
 }
 
