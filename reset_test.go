@@ -55,6 +55,9 @@ func TestHandlerThatIsNotResetAndShouldBeRaisesAnAlarmAndIsResetFromThenOn(t *te
 	defer client.Close()
 	_, err = client.InstallPlugin(ctx, "counts", plugintest.Module(t, "counter"), kvnode.Limits{Reset: "now and then"})
 	require.ErrorIs(t, err, engine.ErrBadLimits)
+	_, err = client.InstallPlugin(ctx, "counts", plugintest.Module(t, "counter"), kvnode.Limits{Fuel: 1})
+	require.ErrorIs(t, err, engine.ErrBadLimits)
+	require.ErrorContains(t, err, "1 units of fuel, and a conflict of two values of one byte takes")
 	_, err = client.InstallPlugin(ctx, "counts", plugintest.Module(t, "counter"), kvnode.Limits{Reset: kvnode.ResetNone})
 	require.NoError(t, err)
 

@@ -44,6 +44,12 @@ func (r resolver) Load(ctx context.Context, module []byte, l engine.Limits) (eng
 	return judge{m}, nil
 }
 
+// Defaults implements engine.Resolver.
+func (resolver) Defaults() engine.Limits {
+	d := plugins.DefaultLimits()
+	return engine.Limits{MemoryBytes: d.MemoryBytes, Fuel: d.Fuel, OutputBytes: d.OutputBytes, Reset: engine.Reset(d.Reset)}
+}
+
 // Rewriter implements engine.Resolver.
 func (resolver) Rewriter() int { return plugins.Rewriter }
 
@@ -110,10 +116,10 @@ func Builtins() []string {
 }
 
 // builtinHandler finds a handler that every node brings along.
-func builtinHandler(name string) ([]byte, engine.Limits, bool) {
+func builtinHandler(name string) (engine.Builtin, bool) {
 	h, ok := builtin.Find(name)
 	if !ok {
-		return nil, engine.Limits{}, false
+		return engine.Builtin{}, false
 	}
-	return h.Module(), engine.Limits{Fuel: h.Fuel}, true
+	return engine.Builtin{Module: h.Module(), Limits: engine.Limits{Fuel: h.Fuel}}, true
 }

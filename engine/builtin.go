@@ -8,9 +8,17 @@ import (
 	"fmt"
 )
 
+// Builtin is a handler that a node brings along.
+type Builtin struct {
+	Module []byte
+	Limits Limits
+	// Check is its check report; see ReadCheck. None when empty.
+	Check []byte
+}
+
 // bringIn installs the built-in handler of that name, when there is one and no module of that name is installed.
 func (e *Engine) bringIn(ctx context.Context, name string) error {
-	module, limits, ok := e.core.cfg.Builtin(name)
+	own, ok := e.core.cfg.Builtin(name)
 	if !ok {
 		return nil
 	}
@@ -19,7 +27,7 @@ func (e *Engine) bringIn(ctx context.Context, name string) error {
 			return nil
 		}
 	}
-	if _, err := e.InstallPlugin(ctx, name, module, limits); err != nil {
+	if _, err := e.InstallPlugin(ctx, name, own.Module, own.Limits, WithCheck(own.Check)); err != nil {
 		return fmt.Errorf("install the built-in handler %s: %w", name, err)
 	}
 	return nil
@@ -27,16 +35,16 @@ func (e *Engine) bringIn(ctx context.Context, name string) error {
 
 // isTaken says whether a name belongs to a built-in handler, and the module is another one.
 func (c *Core) isTaken(name string, module []byte) bool {
-	own, _, ok := c.cfg.Builtin(name)
-	return ok && !bytes.Equal(own, module)
+	own, ok := c.cfg.Builtin(name)
+	return ok && !bytes.Equal(own.Module, module)
 }
 
 // isBuiltin says whether a record is of the handler that this node brings along under the name.
 func (c *Core) isBuiltin(r pluginRecord) bool {
-	own, _, ok := c.cfg.Builtin(r.Name)
-	if !ok || len(own) != r.Size {
+	own, ok := c.cfg.Builtin(r.Name)
+	if !ok || len(own.Module) != r.Size {
 		return false
 	}
-	sum := sha256.Sum256(own)
+	sum := sha256.Sum256(own.Module)
 	return hex.EncodeToString(sum[:]) == r.SHA256
 }

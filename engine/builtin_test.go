@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"testing"
 	"testing/synctest"
 
@@ -16,8 +18,10 @@ func withBuiltin(t *testing.T, names ...string) *enginetest.Cluster {
 	c := enginetest.NewCluster(t, 1)
 	for _, name := range names {
 		c.Start(name, func(cfg *engine.Config) {
-			cfg.Builtin = func(name string) ([]byte, engine.Limits, bool) {
-				return []byte("union"), engine.Limits{Fuel: 5}, name == "set-union"
+			cfg.Builtin = func(name string) (engine.Builtin, bool) {
+				sum := sha256.Sum256([]byte("union"))
+				report := checkReport(hex.EncodeToString(sum[:]), 8)
+				return engine.Builtin{Module: []byte("union"), Limits: engine.Limits{Fuel: 5}, Check: report}, name == "set-union"
 			}
 		})
 	}
@@ -40,6 +44,7 @@ func TestATableThatNamesABuiltinHandlerIsJudgedByIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, installed, 1)
 		require.Equal(t, engine.Limits{Fuel: 5}, installed[0].Limits)
+		require.Equal(t, "2 good broken", installed[0].Checked.String(), "it comes with its report")
 	})
 }
 

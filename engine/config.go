@@ -55,9 +55,9 @@ type Config struct {
 	Now func() time.Time
 	// Events receives what happens. It is called from several goroutines, and must not block nor call the engine. Default: nowhere.
 	Events func(Event)
-	// Builtin returns the module, and its limits, of the handler that this node brings along under a name, if there is one. It is installed when a table that is
+	// Builtin returns the handler that this node brings along under a name, if there is one. It is installed when a table that is
 	// created names it, or it is activated. Default: there is none.
-	Builtin func(name string) (module []byte, l Limits, ok bool)
+	Builtin func(name string) (h Builtin, ok bool)
 	// Legacy is what an earlier incarnation in this process handed over, or nil.
 	Legacy *Legacy
 }
@@ -91,7 +91,7 @@ func DefaultConfig() Config {
 		OnTrap:        RestartInPlace,
 		Now:           time.Now,
 		Events:        func(Event) {},
-		Builtin:       func(string) ([]byte, Limits, bool) { return nil, Limits{}, false },
+		Builtin:       func(string) (Builtin, bool) { return Builtin{}, false },
 	}
 }
 

@@ -32,6 +32,8 @@ type Resolver interface {
 	Check(ctx context.Context, module []byte, l Limits) (ModuleInfo, error)
 	// Load compiles a module.
 	Load(ctx context.Context, module []byte, l Limits) (Judge, error)
+	// Defaults are the limits that hold where a field is zero.
+	Defaults() Limits
 	// Rewriter is the version of the metering rewriter, part of a handler's identity.
 	Rewriter() int
 }

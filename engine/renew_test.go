@@ -1,12 +1,19 @@
 package engine_test
 
 import (
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/kvnode/kvnode/bus"
+	"github.com/kvnode/kvnode/clock"
 	"github.com/kvnode/kvnode/engine"
 	"github.com/kvnode/kvnode/engine/enginetest"
 )
@@ -122,4 +129,75 @@ func installedFuel(t *testing.T, n *enginetest.Node) uint64 {
 	all, err := n.Plugin(t.Context(), "carts")
 	require.NoError(t, err)
 	return all[0].Limits.Fuel
+}
+
+func TestAReportThatWasMadeWithOtherLimitsSaysSo(t *testing.T) {
+	defaults := enginetest.Handlers{}.Defaults()
+	for name, test := range map[string]struct {
+		installed, checked string
+		want               string
+	}{
+		"the same, by default":   {`{}`, `{"fuel":1000,"memory_bytes":1048576,"output_bytes":1024,"reset":"strict"}`, "ok 14/14"},
+		"the same, as asked for": {`{"fuel":77}`, `{"fuel":77,"memory_bytes":1048576,"output_bytes":1024,"reset":"strict"}`, "ok 14/14"},
+		"other fuel":             {`{}`, `{"fuel":77}`, "ok 14/14, with other limits"},
+		"less fuel":              {`{"fuel":77}`, `{}`, "ok 14/14, with other limits"},
+		"another reset":          {`{"reset":"none"}`, `{"reset":"strict"}`, "ok 14/14, with other limits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := open(t, "union", "a", "b")
+				sha := info(t, c.Node("a"), "carts").Active.SHA256
+				report := strings.Replace(string(checkReport(sha, 10)), `"laws"`, `"limits":`+test.checked+`,"laws"`, 1)
+				var limits engine.Limits
+				require.NoError(t, json.Unmarshal([]byte(test.installed), &limits))
+				_, err := c.Node("a").InstallPlugin(t.Context(), "carts", []byte("union"), limits, engine.WithCheck([]byte(report)))
+				require.NoError(t, err)
+				all, err := c.Node("b").Plugins(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, test.want, all[0].Checked.String())
+
+				_, err = c.Node("a").InstallPlugin(t.Context(), "carts", []byte("union"), engine.Limits{Fuel: defaults.Fuel + 1})
+				require.NoError(t, err)
+				all, err = c.Node("b").Plugins(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, "ok 14/14, with other limits", all[0].Checked.String(), "new limits need a new check")
+			})
+		})
+	}
+}
+
+// slowLoader takes a second to load a module.
+type slowLoader struct {
+	enginetest.Handlers
+
+	loaded *atomic.Int32
+}
+
+func (l slowLoader) Load(ctx context.Context, module []byte, limits engine.Limits) (engine.Judge, error) {
+	<-time.After(time.Second)
+	l.loaded.Add(1)
+	return l.Handlers.Load(ctx, module, limits)
+}
+
+func TestAModuleThatATableUsesIsLoadedWhenTheInstallationAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := bus.NewMemory(bus.MemoryConfig{Rand: rand.New(rand.NewPCG(1, 0))})
+		var loaded atomic.Int32
+		cfg := engine.DefaultConfig()
+		cfg.Name, cfg.Actor = "a", clock.ActorFrom([clock.ActorSize]byte{1})
+		peers := net.NamedNode(cfg.Name, cfg.Actor.String())
+		e, err := engine.Open(cfg, peers, slowLoader{loaded: &loaded})
+		require.NoError(t, err)
+		_, err = e.CreateTable(t.Context(), "carts", engine.TableOptions{})
+		require.NoError(t, err)
+		for want, name := range []string{"unused", "carts"} {
+			p, err := e.InstallPlugin(t.Context(), name, []byte("union"), engine.Limits{})
+			require.NoError(t, err)
+			require.Len(t, p.Tables, want)
+			require.Equal(t, int32(want), loaded.Load(), name)
+		}
+		_, err = e.Close()
+		require.NoError(t, err)
+		require.NoError(t, peers.Close())
+	})
 }

@@ -33,6 +33,8 @@ func (anyModule) Check(context.Context, []byte, Limits) (ModuleInfo, error) {
 
 func (anyModule) Load(context.Context, []byte, Limits) (Judge, error) { return anyModule{}, nil }
 
+func (anyModule) Defaults() Limits { return Limits{} }
+
 func (anyModule) Rewriter() int { return 1 }
 
 func (anyModule) Judge(context.Context, string, []replica.Version, *replica.Version) (Verdict, error) {

@@ -50,6 +50,11 @@ func (Resolver) Load(_ context.Context, module []byte, _ engine.Limits) (engine.
 	return some(percent), nil
 }
 
+// Defaults implements engine.Resolver.
+func (Resolver) Defaults() engine.Limits {
+	return engine.Limits{MemoryBytes: 1 << 20, Fuel: 1000, OutputBytes: 1 << 10, Reset: engine.ResetStrict}
+}
+
 // Rewriter implements engine.Resolver.
 func (Resolver) Rewriter() int { return 1 }
 
