@@ -27,7 +27,8 @@ const Rewriter = meter.Version
 // Config configures a Host. The zero Config is usable.
 type Config struct {
 	// CacheDir keeps compiled modules between runs of the process, which makes loading one some ten times faster. It is
-	// created with mode 0700, and refused when others can write to it: what lies in it is executed. Empty: no cache.
+	// created with mode 0700, and refused when others can write to it: what lies in it is executed. What exceeds 256 MiB when
+	// a host begins is removed, the oldest first. Empty: no cache.
 	CacheDir string
 	// Logger gets what handlers print, and what the host has to say; nil discards both.
 	Logger *slog.Logger
@@ -114,7 +115,7 @@ func prepareCacheDir(dir string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCacheDir, err)
 	}
-	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	return errors.Join(probe.Close(), os.Remove(probe.Name()), trimCache(dir))
 }
 
 // Load checks, rewrites and compiles a module, and initialises one instance of it. ctx bounds the wait for other

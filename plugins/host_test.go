@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -81,6 +82,34 @@ func damage(t *testing.T, dir string) {
 		return os.Truncate(path, info.Size()/2)
 	}))
 	require.Positive(t, files)
+}
+
+func TestTheCacheIsBoundedWhenAHostBegins(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(dir, 0o700))
+	now, before := filepath.Join(dir, "wazero-now"), filepath.Join(dir, "wazero-before")
+	require.NoError(t, os.Mkdir(now, 0o700))
+	require.NoError(t, os.Mkdir(before, 0o700))
+	write := func(path string, mib int64, age time.Duration) {
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		require.NoError(t, os.Truncate(path, mib<<20))
+		at := time.Now().Add(-age)
+		require.NoError(t, os.Chtimes(path, at, at))
+	}
+	newest, middle, oldest := filepath.Join(now, "newest"), filepath.Join(before, "middle"), filepath.Join(now, "oldest")
+	foreign := filepath.Join(dir, "somebody's")
+	write(foreign, 1000, 9*time.Hour)
+	write(newest, 100, time.Hour)
+	write(oldest, 57, 3*time.Hour)
+	write(middle, 100, 2*time.Hour)
+	newHost(t, plugins.Config{CacheDir: dir})
+	require.FileExists(t, newest)
+	require.FileExists(t, middle)
+	require.NoFileExists(t, oldest, "one MiB too much")
+	require.FileExists(t, foreign, "it is not ours")
+	write(oldest, 56, 3*time.Hour)
+	newHost(t, plugins.Config{CacheDir: dir})
+	require.FileExists(t, oldest)
 }
 
 func TestNewHostRefusesNegativeWorkers(t *testing.T) {
