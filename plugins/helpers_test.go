@@ -3,7 +3,6 @@ package plugins_test
 import (
 	"context"
 	"log/slog"
-	"os"
 	"sync"
 	"testing"
 
@@ -12,25 +11,10 @@ import (
 	"github.com/kvnode/kvnode/plugins"
 )
 
-// cacheDir is shared by the tests of this process: compiling a Go module takes a second.
+// cacheDir is shared by the tests of this process.
 //
 //nolint:gochecknoglobals // set by TestMain
 var cacheDir string
-
-// run runs the tests with a cache directory of their own.
-func run(m *testing.M) (code int) {
-	dir, err := os.MkdirTemp("", "plugins-test-")
-	if err != nil {
-		panic(err)
-	}
-	defer func() {
-		if err := os.RemoveAll(dir); err != nil {
-			panic(err)
-		}
-	}()
-	cacheDir = dir
-	return m.Run()
-}
 
 // newHost makes a host for one test.
 func newHost(tb testing.TB, c plugins.Config) *plugins.Host {

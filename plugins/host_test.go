@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := run(m)
+	code := plugintest.RunWithCache(m, &cacheDir)
 	if err := goleak.Find(); err != nil && code == 0 {
 		panic(err)
 	}

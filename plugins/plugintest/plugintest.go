@@ -45,6 +45,22 @@ func BuildGo(tb testing.TB, dir string) []byte {
 	return module
 }
 
+// RunWithCache runs the tests of a package while dir names a cache directory for compiled modules, which it removes afterwards, and returns the
+// exit code. Compiling a module in Go takes a second, the engine of JavaScript several: tests of one process share what was compiled.
+func RunWithCache(m *testing.M, dir *string) (code int) {
+	cache, err := os.MkdirTemp("", "plugins-test-")
+	if err != nil {
+		panic(err)
+	}
+	defer func() {
+		if err := os.RemoveAll(cache); err != nil {
+			panic(err)
+		}
+	}()
+	*dir = cache
+	return m.Run()
+}
+
 // Module returns the bytes of testdata/modules/NAME.wasm.
 func Module(tb testing.TB, name string) []byte {
 	tb.Helper()
