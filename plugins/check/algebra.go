@@ -43,6 +43,15 @@ func (v view) same(w view) bool {
 // is says whether readers see this version.
 func (v view) is(w plugins.Version) bool { return v.same(view{decided: true, version: w}) }
 
+// expected is the expectation of a handler by which readers see this view.
+func (v view) expected() *fixture.Want {
+	if v.version.Deleted {
+		return &fixture.Want{Kind: plugins.Delete}
+	}
+	_, isDocument := documentOf(v.version.Value)
+	return &fixture.Want{Kind: plugins.Set, Value: v.version.Value, JSON: isDocument}
+}
+
 // refused says that the handler wants none of these values: it answered with an error, or trapped.
 func (v view) refused() bool {
 	return v.outcome.trap != "" || v.outcome.verdict.Kind == plugins.Failed
@@ -94,87 +103,85 @@ func spaced(in plugins.Input) plugins.Input {
 }
 
 // compareViews compares views that should be the same. It says nothing about conflicts on which the handler trapped or never decided.
-func compareViews(names [2]string, a, b view) (problem string, applies bool) {
+func compareViews(names [2]string, a, b view) finding {
 	switch {
 	case a.outcome.trap != "" || b.outcome.trap != "" || !a.decided && !b.decided:
-		return "", false
+		return finding{}
 	case a.same(b):
-		return "", true
+		return judged("")
 	default:
-		return fmt.Sprintf("%s is %s, %s is %s", names[0], a, names[1], b), true
+		return judged(fmt.Sprintf("%s is %s, %s is %s", names[0], a, names[1], b))
 	}
 }
 
-func testStamps(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testStamps(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	a, err := k.view(ctx, in)
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	b, err := k.view(ctx, spaced(in))
-	problem, applies := compareViews([2]string{"the value", "with other times and origins it"}, a, b)
-	return problem, applies, err
+	return compareViews([2]string{"the value", "with other times and origins it"}, a, b), err
 }
 
-func testCommutativity(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testCommutativity(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	a, err := k.view(ctx, spaced(in))
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	turned := conflict(in, slices.Clone(in.Versions)...)
 	slices.Reverse(turned.Versions)
 	b, err := k.view(ctx, spaced(turned))
-	problem, applies := compareViews([2]string{"the value", "in the opposite order it"}, a, b)
-	return problem, applies, err
+	return compareViews([2]string{"the value", "in the opposite order it"}, a, b), err
 }
 
-func testAssociativity(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testAssociativity(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	v := spaced(in).Versions
 	ab, err := k.view(ctx, conflict(in, v[0], v[1]))
 	if err != nil || !ab.decided {
-		return "", false, err
+		return finding{}, err
 	}
 	bc, err := k.view(ctx, conflict(in, v[1], v[2]))
 	if err != nil || !bc.decided {
-		return "", false, err
+		return finding{}, err
 	}
 	left, err := k.view(ctx, conflict(in, ab.version, v[2]))
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	right, err := k.view(ctx, conflict(in, v[0], bc.version))
-	problem, applies := compareViews([2]string{"f(f(a, b), c)", "f(a, f(b, c))"}, left, right)
-	return problem, applies, err
+	return compareViews([2]string{"f(f(a, b), c)", "f(a, f(b, c))"}, left, right), err
 }
 
-func testIdempotence(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testIdempotence(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	v := spaced(in).Versions
 	x, err := k.view(ctx, conflict(in, v[0], v[1]))
 	if err != nil || !x.decided {
-		return "", false, err
+		return finding{}, err
 	}
 	twin := x.version
 	twin.Time++
-	xx, err := k.view(ctx, conflict(in, x.version, twin))
-	problem, applies := compareViews([2]string{"f(a, b)", "f(x, x)"}, x, xx)
-	return problem, applies, err
+	twins := conflict(in, x.version, twin)
+	xx, err := k.view(ctx, twins)
+	return compareViews([2]string{"x = f(a, b)", "f(x, x)"}, x, xx).wanting(twins, x), err
 }
 
-func testAbsorption(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testAbsorption(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	v := spaced(in).Versions
 	x, err := k.view(ctx, conflict(in, v[0], v[1]))
 	if err != nil || !x.decided {
-		return "", false, err
+		return finding{}, err
 	}
 	for i, name := range []string{"f(a, x)", "f(b, x)"} {
-		again, err := k.view(ctx, conflict(in, v[i], x.version))
+		absorbed := conflict(in, v[i], x.version)
+		again, err := k.view(ctx, absorbed)
 		if err != nil {
-			return "", false, err
+			return finding{}, err
 		}
-		if problem, applies := compareViews([2]string{"f(a, b)", name}, x, again); problem != "" || !applies {
-			return problem, applies, nil
+		if f := compareViews([2]string{"x = f(a, b)", name}, x, again); f.problem != "" || !f.applies {
+			return f.wanting(absorbed, x), nil
 		}
 	}
-	return "", true, nil
+	return judged(""), nil
 }
 
 // The rounds of testGrowth: in each, all values are merged in once more. The last ones must not grow.
@@ -183,7 +190,7 @@ const (
 	growthCalm   = 3
 )
 
-func testGrowth(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testGrowth(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	v := spaced(in).Versions
 	x := view{decided: true, version: v[0]}
 	sizes := make([]int, growthRounds)
@@ -192,17 +199,17 @@ func testGrowth(ctx context.Context, k *checker, in plugins.Input) (string, bool
 			next.Time = x.version.Time + gap
 			var err error
 			if x, err = k.view(ctx, conflict(in, x.version, next)); err != nil || !x.decided {
-				return "", false, err
+				return finding{}, err
 			}
 		}
 		sizes[round] = len(x.version.Value)
 	}
 	for round := growthRounds - growthCalm; round < growthRounds; round++ {
 		if sizes[round] <= sizes[round-1] {
-			return "", true, nil
+			return judged(""), nil
 		}
 	}
-	return fmt.Sprintf("merged in again and again, three values of %d bytes become %d", total(v), sizes), true, nil
+	return judged(fmt.Sprintf("merged in again and again, three values of %d bytes become %d", total(v), sizes)), nil
 }
 
 // total is the length of all values.
@@ -215,30 +222,30 @@ func total(versions []plugins.Version) int {
 }
 
 // testThreeWay says something only where the base makes a difference, other than that it is refused.
-func testThreeWay(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testThreeWay(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	if in.Base == nil || in.Base.Deleted {
-		return "", false, nil
+		return finding{}, nil
 	}
 	with, err := k.view(ctx, in)
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	without, err := k.view(ctx, conflict(in, in.Versions...))
 	if err != nil || with.refused() || without.refused() || with.String() == without.String() {
-		return "", false, err
+		return finding{}, err
 	}
 	for _, changed := range in.Versions[:2] {
 		for first := range 2 {
-			if problem, err := k.unchanged(ctx, in, changed, first == 0); problem != "" || err != nil {
-				return problem, true, err
+			if f, err := k.unchanged(ctx, in, changed, first == 0); f.problem != "" || err != nil {
+				return f, err
 			}
 		}
 	}
-	return "", true, nil
+	return judged(""), nil
 }
 
 // unchanged merges a version with one that has the base's value, written before or after it.
-func (k *checker) unchanged(ctx context.Context, in plugins.Input, changed plugins.Version, first bool) (string, error) {
+func (k *checker) unchanged(ctx context.Context, in plugins.Input, changed plugins.Version, first bool) (finding, error) {
 	side := *in.Base
 	pair := []plugins.Version{side, changed}
 	if !first {
@@ -248,7 +255,8 @@ func (k *checker) unchanged(ctx context.Context, in plugins.Input, changed plugi
 	one.Base = &plugins.Version{Value: in.Base.Value}
 	v, err := k.view(ctx, one)
 	if err != nil || v.refused() || v.is(changed) || bytes.Equal(changed.Value, side.Value) {
-		return "", err
+		return judged(""), err
 	}
-	return fmt.Sprintf("one side still is the base, the other %s: together they are %s", view{decided: true, version: changed}, v), nil
+	want := view{decided: true, version: changed}
+	return judged(fmt.Sprintf("one side still is the base, the other %s: together they are %s", want, v)).wanting(one, want), nil
 }

@@ -259,18 +259,16 @@ func (k *checker) examine(ctx context.Context, l law) (Law, error) {
 		if k.spent > limit {
 			break
 		}
-		problem, applies, err := l.test(ctx, k, in)
+		f, err := l.test(ctx, k, in)
 		if err != nil {
 			return Law{}, err
 		}
-		if applies {
+		if f.applies {
 			examined.Count++
 		}
-		if problem == "" {
-			continue
+		if f.problem != "" {
+			return examined, k.minimise(ctx, l, in, f, &examined)
 		}
-		examined.State, examined.Problem = Broken, cut(problem, maxProblem)
-		return examined, k.minimise(ctx, l, in, &examined)
 	}
 	if examined.Count == 0 {
 		examined.State = NotApplicable
@@ -278,8 +276,9 @@ func (k *checker) examine(ctx context.Context, l law) (Law, error) {
 	return examined, nil
 }
 
-// minimise makes the counterexample of a broken law as small as it can.
-func (k *checker) minimise(ctx context.Context, l law, in plugins.Input, examined *Law) error {
+// minimise writes down that a law is broken, and makes the counterexample as small as it can.
+func (k *checker) minimise(ctx context.Context, l law, in plugins.Input, f finding, examined *Law) error {
+	examined.State, examined.Problem = Broken, cut(f.problem, maxProblem)
 	if l.whole {
 		return nil
 	}
@@ -288,13 +287,17 @@ func (k *checker) minimise(ctx context.Context, l law, in plugins.Input, examine
 		if k.calls > calls || k.spent > spent {
 			return false, nil
 		}
-		problem, _, err := l.test(ctx, k, in)
-		if problem != "" {
-			examined.Problem = cut(problem, maxProblem)
+		smaller, err := l.test(ctx, k, in)
+		if smaller.problem != "" {
+			f = smaller
 		}
-		return problem != "", err
+		return smaller.problem != "", err
 	})
-	c := fixture.New(l.name, small)
-	examined.Counterexample = &c
+	examined.Problem = cut(f.problem, maxProblem)
+	examined.Counterexample = new(fixture.New("", small))
+	if f.shown != nil {
+		examined.Counterexample = f.shown
+	}
+	examined.Counterexample.Name = l.name
 	return err
 }

@@ -94,10 +94,10 @@ func (g *generator) confuse(part any) any {
 	return pick(g.Rand, strange)
 }
 
-// large are conflicts of two values of 16 KiB, and of two, four and more times as much, up to 1 MiB.
+// large are conflicts of two values of 1 KiB, and of four times as much, and so on, up to 1 MiB.
 func large(_ *checker, g *generator) iter.Seq[plugins.Input] {
 	return func(yield func(plugins.Input) bool) {
-		for size := maxHostile; size <= 1<<20; size *= 4 {
+		for size := 1 << 10; size <= 1<<20; size *= 4 {
 			in := g.conflict(2)
 			in.Versions[0].Value, in.Versions[1].Value = g.grown(size, 0), g.grown(size, 1)
 			if !yield(in) {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 
 	"github.com/kvnode/kvnode/plugins"
+	"github.com/kvnode/kvnode/plugins/fixture"
 )
 
 // law is a rule, and how to look for a conflict that breaks it.
@@ -20,8 +20,30 @@ type law struct {
 	whole bool
 	// inputs makes the conflicts to try.
 	inputs func(k *checker, g *generator) iter.Seq[plugins.Input]
-	// test says what is wrong, or nothing, and whether the law says anything about this conflict.
-	test func(ctx context.Context, k *checker, in plugins.Input) (problem string, applies bool, err error)
+	// test holds the law against one conflict.
+	test func(ctx context.Context, k *checker, in plugins.Input) (finding, error)
+}
+
+// finding is what became of a law on one conflict. The zero finding is that it says nothing about it.
+type finding struct {
+	// problem says how the law is broken, or nothing.
+	problem string
+	applies bool
+	// shown is a conflict that shows the problem, with the verdict that the law wants for it. It is nil where that is the conflict itself, and
+	// any verdict will do that is no trap, or the law only says that two of them are the same; then the problem says both.
+	shown *fixture.Case
+}
+
+// judged is the finding of a law that says something about the conflict.
+func judged(problem string) finding { return finding{problem: problem, applies: true} }
+
+// wanting is the finding with this conflict for which the law wants that view.
+func (f finding) wanting(in plugins.Input, want view) finding {
+	if f.problem != "" {
+		f.shown = new(fixture.New("", in))
+		f.shown.Want = want.expected()
+	}
+	return f
 }
 
 // The names of the laws that others add to.
@@ -112,7 +134,7 @@ func goodLaws() []law {
 		},
 		{
 			name: lawScale, inputs: large, test: testScale, whole: true,
-			rule: "two values of 16 KiB each do not trap",
+			rule: "two values of 16 KiB each do not trap, and sixteen times the bytes take at most 64 times the fuel",
 		},
 	}
 }
@@ -155,8 +177,7 @@ func (k *checker) blame(ctx context.Context, l law, examined *Law, s *sighting) 
 	if s == nil || examined.State == Broken {
 		return nil
 	}
-	examined.State, examined.Problem = Broken, s.reason
-	return k.minimise(ctx, l, s.in, examined)
+	return k.minimise(ctx, l, s.in, judged(s.reason), examined)
 }
 
 // fuelNote is about how close to the limit calls came.
@@ -175,18 +196,4 @@ func (k *checker) growthNote() string {
 		return ""
 	}
 	return fmt.Sprintf("a merged value has at most %.2g times the bytes of its versions", k.ratio)
-}
-
-// scaleNote is about what large values take that the law does not ask for.
-func (k *checker) scaleNote() string {
-	var texts []string
-	for _, s := range k.scale {
-		switch {
-		case s.trap == "":
-			texts = []string{fmt.Sprintf("two values of %d KiB use %d %% of the fuel", s.bytes>>10, 100*s.fuel/k.subject.Limits.Fuel)}
-		case s.bytes >= 2*maxScaled:
-			texts = append(texts, fmt.Sprintf("with two values of %d KiB it traps", s.bytes>>10))
-		}
-	}
-	return strings.Join(texts, ", ")
 }

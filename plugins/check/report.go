@@ -30,8 +30,9 @@ type Report struct {
 	// SHA256 identifies the module, in hex.
 	SHA256 string `json:"sha256"`
 	// Rewriter is the version of the host's rewriter: with another one the report says nothing about fuel.
-	Rewriter int    `json:"rewriter"`
-	Limits   Limits `json:"limits"`
+	Rewriter int `json:"rewriter"`
+	// Limits are those that it was made for: with others a node may see another behaviour.
+	Limits Limits `json:"limits"`
 	// Time is when the check was made, in UTC.
 	Time time.Time `json:"time"`
 	Seed uint64    `json:"seed"`
@@ -45,7 +46,7 @@ type Report struct {
 	Laws     []Law `json:"laws"`
 }
 
-// Limits are those that the handler was run with.
+// Limits are those that the handler was run with, defaults filled.
 type Limits struct {
 	MemoryBytes uint64 `json:"memory_bytes"`
 	Fuel        uint64 `json:"fuel"`
@@ -74,8 +75,9 @@ type Law struct {
 	// Problem says how the law is broken, Note what else is worth knowing.
 	Problem string `json:"problem,omitempty"`
 	Note    string `json:"note,omitempty"`
-	// Counterexample is a small conflict that breaks the law, to be pasted into a fixture file; f(a, b) is the handler's value for it.
-	// It is nil where the module is at fault on every conflict, or a size is the point.
+	// Counterexample is a small conflict that breaks the law, to be pasted into a fixture file. Where it traps, or has an expectation, it fails as
+	// a fixture until the handler is mended; else the law says that two outcomes are the same, and Problem what they are: f(a, b) is the
+	// handler's value for a and b. It is nil where the module is at fault on every conflict, or a size is the point.
 	Counterexample *fixture.Case `json:"counterexample,omitempty"`
 }
 
@@ -84,11 +86,21 @@ func (r *Report) OK() bool {
 	return !slices.ContainsFunc(r.Laws, func(l Law) bool { return l.Needed && l.State == Broken })
 }
 
+// Broken are the names of the broken laws, in the order of the report.
+func (r *Report) Broken() []string {
+	var names []string
+	for _, l := range r.Laws {
+		if l.State == Broken {
+			names = append(names, l.Name)
+		}
+	}
+	return names
+}
+
 // Summary says the report in one line: "ok: 7 of 7 needed laws held, 8 of 9 good ones (broken: associativity)". Laws that do not
 // apply are not counted.
 func (r *Report) Summary() string {
 	var applied, held [2]int
-	var broken []string
 	for _, l := range r.Laws {
 		i := 0
 		if l.Needed {
@@ -100,7 +112,6 @@ func (r *Report) Summary() string {
 			applied[i]++
 		case Broken:
 			applied[i]++
-			broken = append(broken, l.Name)
 		case NotApplicable:
 		}
 	}
@@ -108,7 +119,7 @@ func (r *Report) Summary() string {
 	if !r.OK() {
 		word = "broken"
 	}
-	if len(broken) > 0 {
+	if broken := r.Broken(); len(broken) > 0 {
 		list = " (broken: " + strings.Join(broken, ", ") + ")"
 	}
 	return fmt.Sprintf("%s: %d of %d needed laws held, %d of %d good ones%s", word, held[1], applied[1], held[0], applied[0], list)

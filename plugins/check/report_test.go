@@ -31,6 +31,7 @@ func TestSummarySaysHowManyLawsHeldAndWhichDidNot(t *testing.T) {
 	r = reportOf(held, good, bad)
 	require.False(t, r.OK())
 	require.Equal(t, "broken: 1 of 2 needed laws held, 0 of 1 good ones (broken: g, b)", r.Summary())
+	require.Equal(t, []string{"g", "b"}, r.Broken())
 }
 
 func TestFitDropsTheLargestCounterexamplesAndNothingElse(t *testing.T) {

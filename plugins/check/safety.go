@@ -10,9 +10,6 @@ import (
 	"github.com/kvnode/kvnode/plugins/fixture"
 )
 
-// maxScaled is how large values may be at least without a trap, in bytes.
-const maxScaled = maxHostile
-
 // numFresh is how many modules are loaded anew: a second for a large one.
 const numFresh = 3
 
@@ -20,24 +17,24 @@ const numFresh = 3
 const maxInterpreted = 30_000_000
 
 // testDeterminism runs the conflict twice, and once where little was run before.
-func testDeterminism(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testDeterminism(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	first, err := k.call(ctx, in)
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	again, err := k.call(ctx, in)
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	if problem := differ("first", first, "again", again); problem != "" {
-		return problem, true, nil
+		return judged(problem), nil
 	}
 	fresh, err := k.freshOne(ctx)
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	other, err := k.callOn(ctx, fresh, in)
-	return differ("in a used instance", first, "in a fresh one", other), true, err
+	return judged(differ("in a used instance", first, "in a fresh one", other)), err
 }
 
 // freshOne returns one of the modules that have run little, each in its turn.
@@ -66,63 +63,63 @@ func differ(where string, a outcome, elsewhere string, b outcome) string {
 
 // testInterpreter runs the conflict compiled and interpreted, while there is fuel. A call that nests too deep says nothing: the
 // interpreter's own stack ends earlier.
-func testInterpreter(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testInterpreter(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	if k.interpreted >= maxInterpreted {
-		return "", false, nil
+		return finding{}, nil
 	}
 	compiled, err := k.call(ctx, in)
 	if err != nil || k.interpreted+compiled.verdict.Fuel > maxInterpreted {
-		return "", false, err
+		return finding{}, err
 	}
 	k.interpreted += compiled.verdict.Fuel
 	interpreted, err := k.callOn(ctx, k.subject.Interpreted, in)
 	if err != nil || strings.Contains(compiled.trap+interpreted.trap, "stack") {
-		return "", false, err
+		return finding{}, err
 	}
-	return differ("compiled", compiled, "interpreted", interpreted), true, nil
+	return judged(differ("compiled", compiled, "interpreted", interpreted)), nil
 }
 
 // testPurity runs the conflict after whatever was run before, in the state that this has left. What that depends on is the history, so
 // there is no small counterexample.
-func testPurity(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testPurity(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	reset, err := k.call(ctx, in)
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	unreset, err := k.callOn(ctx, k.subject.Unreset, in)
 	if err != nil {
-		return "", false, err
+		return finding{}, err
 	}
 	if doubt := k.subject.Doubt(); doubt != nil {
-		return doubt.Error(), true, nil //nolint:nilerr // a doubt is what was looked for
+		return judged(doubt.Error()), nil
 	}
-	return differ("after a reset", reset, "without one", unreset), true, nil
+	return judged(differ("after a reset", reset, "without one", unreset)), nil
 }
 
 // testTraps wants any verdict. Running out of fuel is another law.
-func testTraps(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testTraps(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	o, err := k.call(ctx, in)
 	if err != nil || o.trap == "" || o.exhausted {
-		return "", true, err
+		return judged(""), err
 	}
-	return o.trap, true, nil
+	return judged(o.trap), nil
 }
 
 // testTrapsUnlike wants what testTraps wants, of conflicts for which another one, that plain makes of it, does not trap. When that one
 // traps as well, it breaks the law of traps.
-func testTrapsUnlike(plain func(plugins.Input) plugins.Input) func(context.Context, *checker, plugins.Input) (string, bool, error) {
-	return func(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
-		trap, applies, err := testTraps(ctx, k, in)
-		if trap == "" || err != nil {
-			return "", applies, err
+func testTrapsUnlike(plain func(plugins.Input) plugins.Input) func(context.Context, *checker, plugins.Input) (finding, error) {
+	return func(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
+		trap, err := testTraps(ctx, k, in)
+		if trap.problem == "" || err != nil {
+			return trap, err
 		}
 		without := plain(in)
-		other, _, err := testTraps(ctx, k, without)
-		if other == "" || err != nil {
-			return trap, true, err
+		other, err := testTraps(ctx, k, without)
+		if other.problem == "" || err != nil {
+			return trap, err
 		}
-		k.noteTrap(without, other)
-		return "", false, nil
+		k.noteTrap(without, other.problem)
+		return finding{}, nil
 	}
 }
 
@@ -141,58 +138,33 @@ func withoutBase(in plugins.Input) plugins.Input {
 }
 
 // testFuel wants the call to end.
-func testFuel(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testFuel(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	o, err := k.call(ctx, in)
 	if err != nil || !o.exhausted {
-		return "", true, err
+		return judged(""), err
 	}
-	return o.trap, true, nil
+	return judged(o.trap), nil
 }
 
 // testFixture holds a verdict against what the case of this conflict expects.
-func testFixture(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
+func testFixture(ctx context.Context, k *checker, in plugins.Input) (finding, error) {
 	for i, c := range k.config.Fixtures {
 		if c.Want == nil || !sameInput(c.Input(), in) {
 			continue
 		}
 		results, err := fixture.Run(ctx, k.subject.Reused, k.config.Fixtures[i:i+1])
 		if err != nil {
-			return "", false, err
+			return finding{}, err
 		}
 		if r := results[0]; !r.Passed {
-			return fmt.Sprintf("%s: %s%s", c.Label(i), r.Trap, r.Difference), true, nil
+			return judged(fmt.Sprintf("%s: %s%s", c.Label(i), r.Trap, r.Difference)), nil
 		}
-		return "", true, nil
+		return judged(""), nil
 	}
-	return "", false, nil
+	return finding{}, nil
 }
 
 // sameInput says whether both are one conflict of one case: they share its versions.
 func sameInput(a, b plugins.Input) bool {
 	return &a.Versions[0] == &b.Versions[0]
-}
-
-// scaled is what a conflict of two large values took, or how it trapped.
-type scaled struct {
-	bytes int
-	fuel  uint64
-	trap  string
-}
-
-// testScale wants two values of up to maxScaled not to trap, and finds out what becomes of larger ones. Its calls do not count among
-// the others.
-func testScale(ctx context.Context, k *checker, in plugins.Input) (string, bool, error) {
-	if n := len(k.scale); n > 0 && k.scale[n-1].trap != "" {
-		return "", false, nil
-	}
-	o, err := k.callOn(ctx, k.subject.Reused, in)
-	if err != nil {
-		return "", false, err
-	}
-	size := min(len(in.Versions[0].Value), len(in.Versions[1].Value))
-	k.scale = append(k.scale, scaled{bytes: size, fuel: o.verdict.Fuel, trap: o.trap})
-	if o.trap != "" && size < 2*maxScaled {
-		return fmt.Sprintf("two values of %d KiB: %s", size>>10, o.trap), true, nil
-	}
-	return "", true, nil
 }
