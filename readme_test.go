@@ -14,6 +14,7 @@ import (
 
 	"github.com/kvnode/kvnode"
 	"github.com/kvnode/kvnode/engine"
+	"github.com/kvnode/kvnode/plugins/check"
 )
 
 // readmeHandler builds the handler that the README shows, as if it lay in a folder of its own.
@@ -42,6 +43,12 @@ func readmeHandler(t *testing.T) []byte {
 	built, err := os.ReadFile(module)
 	require.NoError(t, err)
 	return built
+}
+
+func TestReadmeHandlerBreaksNoLaw(t *testing.T) {
+	report, err := check.Run(t.Context(), readmeHandler(t), check.Config{Runs: 20})
+	require.NoError(t, err)
+	require.Empty(t, report.Broken(), report.Laws)
 }
 
 func TestReadmeHandlerMergesWhatTwoClientsWroteAtOnce(t *testing.T) {

@@ -100,13 +100,13 @@ func (p Project) files(l language) (map[string][]byte, error) {
 
 // page is what the templates can speak of.
 type page struct {
-	Name, Title, What, Source, Module, Test, Guide, Needs string
-	Ignore                                                []string
+	Name, Title, What, Source, Module, Test, Guide, Needs, Breaks string
+	Ignore                                                        []string
 }
 
 // expand adds the files of a folder of templates.
 func (p Project) expand(l language, folder string, files map[string][]byte) error {
-	content := page{p.Name, l.title, l.what, p.Source, p.module(), l.test, l.guide, l.needs, l.ignore}
+	content := page{p.Name, l.title, l.what, p.Source, p.module(), l.test, l.guide, l.needs, l.breaks, l.ignore}
 	return fs.WalkDir(templates, folder, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -22,6 +22,8 @@ type language struct {
 	guide string
 	// needs says what has to be installed.
 	needs string
+	// breaks is the good law that the handler breaks, and why that is right.
+	breaks string
 	// ignore are lines for .gitignore: what builds and tests leave behind.
 	ignore []string
 }
@@ -69,6 +71,7 @@ func languages() []language {
 		{
 			name: "wat", title: "WAT", templates: []string{"wat"}, what: "an edit stands above a delete, and of several edits the newest holds",
 			source: "NAME.wat", sdk: []string{"wat"}, guide: "kvnode/wat/README.md", needs: "`apt-get install wabt`",
+			breaks: "commutativity, as whatever lets the newest win",
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kvnode/kvnode/plugins"
+	"github.com/kvnode/kvnode/plugins/check"
 	"github.com/kvnode/kvnode/plugins/fixture"
 	"github.com/kvnode/kvnode/plugins/project"
 )
@@ -143,7 +144,7 @@ func TestOpenRefusesWhatIsNoManifest(t *testing.T) {
 	require.ErrorContains(t, err, "kvnode plugin new")
 }
 
-func TestBuildMakesAModuleThatDecidesAsTheFixturesSay(t *testing.T) {
+func TestBuildMakesAModuleThatDecidesAsTheFixturesSayAndBreaksNoLaw(t *testing.T) {
 	p := create(t, "go")
 	var said bytes.Buffer
 	require.NoError(t, p.Build(t.Context(), &said))
@@ -160,6 +161,9 @@ func TestBuildMakesAModuleThatDecidesAsTheFixturesSay(t *testing.T) {
 	for _, r := range results {
 		require.True(t, r.Passed, "%s: %s %s", r.Case, r.Difference, r.Trap)
 	}
+	report, err := check.Run(t.Context(), []byte(read(t, p.Module())), check.Config{Runs: 20, Fixtures: cases})
+	require.NoError(t, err)
+	require.Empty(t, report.Broken(), report.Laws)
 }
 
 func TestTheTestOfAGoProjectPasses(t *testing.T) {

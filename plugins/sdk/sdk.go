@@ -47,6 +47,19 @@ type Conflict struct {
 	Seed uint64
 }
 
+// Size is how many bytes the values of the versions and of the base have together. What a handler needs of its fuel grows with them: refuse what
+// is too much with Fail, since running out of fuel is a trap.
+func (c Conflict) Size() int {
+	size := 0
+	for _, v := range c.Versions {
+		size += len(v.Value)
+	}
+	if c.Base != nil {
+		size += len(c.Base.Value)
+	}
+	return size
+}
+
 // Handler decides one conflict. The same input must give the same verdict.
 type Handler func(Conflict) Verdict
 

@@ -31,6 +31,12 @@ func TestRunShowsTheHandlerTheConflict(t *testing.T) {
 	require.Equal(t, c, seen)
 }
 
+func TestTheSizeOfAConflictIsThatOfAllItsValues(t *testing.T) {
+	c := sdk.NewConflict("key", "four", "", "seven77")
+	require.Equal(t, 11, c.Size())
+	require.Equal(t, 13, c.WithBase("by").Size())
+}
+
 func TestRunReportsWhatANodeTreatsAsATrap(t *testing.T) {
 	_, err := sdk.Run(func(sdk.Conflict) sdk.Verdict { return sdk.Pick(2) }, sdk.NewConflict("k", "a", "b"))
 	require.ErrorIs(t, err, abi.ErrIndex)

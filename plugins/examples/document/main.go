@@ -18,7 +18,7 @@ func main() {}
 // mergeDocuments keeps what each side has changed. Where two changed the same field, objects are merged, an edit stands above a removal, and of
 // other values the newest holds.
 func mergeDocuments(c sdk.Conflict) sdk.Verdict {
-	if size(c) > maxBytes || len(c.Versions) > maxVersions {
+	if c.Size() > maxBytes || len(c.Versions) > maxVersions {
 		return sdk.Fail("more than 16 KiB, or 32 versions, are too much to merge")
 	}
 	var base node
@@ -43,15 +43,4 @@ func mergeDocuments(c sdk.Conflict) sdk.Verdict {
 		return sdk.Delete()
 	}
 	return sdk.Set(merged)
-}
-
-// size is how many bytes there are to read.
-func size(c sdk.Conflict) (bytes int) {
-	if c.Base != nil {
-		bytes = len(c.Base.Value)
-	}
-	for _, v := range c.Versions {
-		bytes += len(v.Value)
-	}
-	return bytes
 }

@@ -146,6 +146,14 @@ export class Conflict {
     return bytesAt(this.frame + KEY);
   }
 
+  // size is how many bytes the values of the versions and of the base have together. Fuel is used up by more of them: fail for what is too much.
+  get size(): i32 {
+    const base = this.base;
+    let n = base ? base.value.length : 0;
+    for (let i = 0; i < this.versions.length; i++) n += this.versions[i].value.length;
+    return n;
+  }
+
   // now is the time of the newest version; there is no other clock.
   get now(): u64 {
     return load<u64>(this.frame, NOW);

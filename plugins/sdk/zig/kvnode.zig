@@ -67,6 +67,14 @@ pub const Conflict = struct {
     /// Memory of this call: its end frees all of it. The first 60 KiB are cheap.
     allocator: std.mem.Allocator,
 
+    /// Returns how many bytes the values of the versions and of the base have together. Fuel is used up by more of them: answer .fail for what
+    /// is too much.
+    pub fn size(c: Conflict) usize {
+        var n: usize = if (c.base) |base| base.len else 0;
+        for (c.versions) |v| n += v.len;
+        return n;
+    }
+
     /// Makes a conflict for a test.
     pub fn init(allocator: std.mem.Allocator, key: []const u8, versions: []const Version) Conflict {
         return .{ .key = key, .versions = versions, .now = versions[versions.len - 1].time, .allocator = allocator };

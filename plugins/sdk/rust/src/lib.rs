@@ -54,6 +54,12 @@ impl<'a> Conflict<'a> {
         Conflict { key: key.as_bytes(), versions, base: None, now, seed: 1 }
     }
 
+    /// Returns how many bytes the values of the versions and of the base have together. Fuel is used up by more of them: answer an error for
+    /// what is too much.
+    pub fn size(&self) -> usize {
+        self.versions.iter().chain(self.base).map(|v| v.value().len()).sum()
+    }
+
     /// Returns the same conflict with a base, for a test.
     pub fn with_base(self, base: &'a Version<'a>) -> Self {
         Conflict { base: Some(base), ..self }

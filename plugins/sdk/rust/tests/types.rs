@@ -16,6 +16,7 @@ fn a_conflict_shows_what_it_was_made_of() {
     assert_eq!(seen, [(&b"a"[..], 1, 7, false), (&b""[..], 2, 8, true)]);
     assert_eq!(c.base.map(Version::value), Some(&b"o"[..]));
     assert!(Conflict::new("k", &versions).base.is_none());
+    assert_eq!((c.size(), Conflict::new("k", &versions).size()), (2, 1));
 }
 
 #[test]
