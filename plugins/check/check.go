@@ -278,7 +278,7 @@ func (k *checker) examine(ctx context.Context, l law) (Law, error) {
 
 // minimise writes down that a law is broken, and makes the counterexample as small as it can.
 func (k *checker) minimise(ctx context.Context, l law, in plugins.Input, f finding, examined *Law) error {
-	examined.State, examined.Problem = Broken, cut(f.problem, maxProblem)
+	examined.State, examined.Problem, examined.Note = Broken, cut(f.problem, maxProblem), l.right
 	if l.whole {
 		return nil
 	}

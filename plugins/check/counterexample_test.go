@@ -87,6 +87,7 @@ func TestACounterexampleOfALawOfTwoOutcomesNamesBoth(t *testing.T) {
 	for _, name := range []string{"commutativity", "associativity"} {
 		l := law(t, r, name)
 		require.Nil(t, l.Counterexample.Want)
+		require.Equal(t, name == "commutativity", l.Note != "", "the law says where it is right to break it")
 		require.Regexp(t, `^.* is "-?\d+", .* is "-?\d+"$`, l.Problem)
 	}
 	absorption := law(t, r, "absorption")

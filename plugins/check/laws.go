@@ -18,6 +18,8 @@ type law struct {
 	versions int
 	// whole says that a counterexample is as large as it must be: it is neither shrunk nor shown.
 	whole bool
+	// right says for which handlers it is right to break the law.
+	right string
 	// inputs makes the conflicts to try.
 	inputs func(k *checker, g *generator) iter.Seq[plugins.Input]
 	// test holds the law against one conflict.
@@ -105,11 +107,11 @@ func goodLaws() []law {
 			rule: "the fixtures get the verdicts that they expect",
 		},
 		{
-			name: "stamps", inputs: usual(2, 4), test: testStamps,
+			name: "stamps", inputs: usual(2, 4), test: testStamps, right: "that is right for a handler that prefers a time or an origin",
 			rule: "times and origins do not matter while the order of the versions is the same",
 		},
 		{
-			name: "commutativity", inputs: usual(2, 4), test: testCommutativity,
+			name: "commutativity", inputs: usual(2, 4), test: testCommutativity, right: "that is right for a handler that lets the newest win",
 			rule: "it does not matter which value was written first: f(a, b) = f(b, a)",
 		},
 		{
@@ -129,7 +131,7 @@ func goodLaws() []law {
 			rule: "merging the same values over and over does not grow without bound",
 		},
 		{
-			name: "three-way", inputs: threeWay, test: testThreeWay,
+			name: "three-way", inputs: threeWay, test: testThreeWay, right: "that is right for a handler that removes nothing",
 			rule: "a side that still is the base gives way to the side that has changed",
 		},
 		{
