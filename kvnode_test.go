@@ -330,4 +330,8 @@ func TestATableIsJudgedByTheBuiltinHandlerThatItNames(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "12", string(e.Value))
 	require.Equal(t, engine.Resolved, e.State)
+	installed, err := n.Plugins(ctx)
+	require.NoError(t, err)
+	require.NotNil(t, installed[0].Checked, "its check report comes along")
+	require.Equal(t, installed[0].Checked.Needed, installed[0].Checked.NeededHeld)
 }

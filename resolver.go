@@ -121,5 +121,5 @@ func builtinHandler(name string) (engine.Builtin, bool) {
 	if !ok {
 		return engine.Builtin{}, false
 	}
-	return engine.Builtin{Module: h.Module(), Limits: engine.Limits{Fuel: h.Fuel}}, true
+	return engine.Builtin{Module: h.Module(), Limits: engine.Limits{Fuel: h.Fuel}, Check: h.Report()}, true
 }
