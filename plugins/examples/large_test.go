@@ -59,6 +59,29 @@ func TestLargeValuesAreMergedOrRefusedButNeverTrap(t *testing.T) {
 	}
 }
 
+// TestCartHasFuelForTheLargestThatItTakes merges carts of what takes the most fuel for a byte.
+func TestCartHasFuelForTheLargestThatItTakes(t *testing.T) {
+	m := load(t, examples.Cart())
+	for _, line := range []string{`{}`, `null`, `{"sku":"%x"}`, `{"sku":"%x","qty":9}`, `{"a":1}`} {
+		in := plugins.Input{}
+		for side := range 2 {
+			value := `{"lines":[`
+			for i := 0; len(value)+len(line) < 5<<9-2; i++ {
+				value += strings.Replace(line, "%x", strconv.FormatInt(int64((7919*i+side)%4096), 16), 1) + ","
+			}
+			in.Versions = append(in.Versions, plugins.Version{Value: []byte(strings.TrimSuffix(value, ",") + "]}"), Time: uint64(side)})
+		}
+		v, err := m.Resolve(t.Context(), in)
+		require.NoError(t, err, line)
+		require.Equal(t, plugins.Set, v.Kind, v.Message)
+		require.Less(t, v.Fuel, plugins.DefaultLimits().Fuel*9/10, line)
+		in.Versions[0].Value = append(in.Versions[0].Value, strings.Repeat(" ", 1000)...)
+		v, err = m.Resolve(t.Context(), in)
+		require.NoError(t, err, line)
+		require.Equal(t, plugins.Failed, v.Kind)
+	}
+}
+
 // TestErrorsAboutLongForeignLinesAreCheap: to write such a line for people takes thousands of units of fuel for each character.
 func TestErrorsAboutLongForeignLinesAreCheap(t *testing.T) {
 	in := conflict("k", strings.Repeat("é", 2000), strings.Repeat("\U0001f9c0", 2000))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,11 @@ func TestMergeOfADeletedCartKeepsTheOther(t *testing.T) {
 	c := sdk.NewConflict("cart:42", `{"lines":[{"sku":"apple","qty":1}]}`, "")
 	c.Versions[1].Deleted = true
 	require.Equal(t, sdk.Set([]byte(`{"lines":[{"sku":"apple","qty":1}]}`)).String(), run(t, c))
+}
+
+func TestMergeRefusesWhatACallHasNoFuelFor(t *testing.T) {
+	large := sdk.NewConflict("cart:42", `{"lines":[]}`, `{"lines":[`+strings.Repeat("{},", 2<<10)+`{}]}`)
+	require.Equal(t, `fail "more than 5 KiB of carts are too much to merge"`, run(t, large))
 }
 
 func TestMergeFailsOnWhatIsNoCart(t *testing.T) {

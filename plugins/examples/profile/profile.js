@@ -15,10 +15,18 @@ export default function profile(c) {
   const names = [...new Set(sides.flatMap(Object.keys))].sort();
   if (names.length * (sides.length + 10) > most.cells) return c.fail(`${names.length} fields in ${sides.length} versions are too many`);
   for (const name of names) {
-    const value = (rules.get(name) ?? latest)(sides.map((s) => s[name]), base[name], name);
+    const value = merge(sides.map((s) => s[name]), base[name], name);
     if (value !== undefined) merged[name] = value;
   }
   return c.setJSON(merged);
+}
+
+// merge decides a field. What one side alone has changed since the base holds as it is, be it a removal.
+function merge(values, base, name) {
+  const rule = rules.get(name);
+  if (!rule) return latest(values, base);
+  const changed = base === undefined ? [] : values.filter(unlike(base));
+  return changed.length === 1 ? changed[0] : rule(values, base, name);
 }
 
 // document is the object in a version, without a prototype, so that a field may have any name.
