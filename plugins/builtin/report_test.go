@@ -35,9 +35,14 @@ func TestTheReportsOfTheBuiltinsAreWhatACheckFinds(t *testing.T) {
 			require.Equal(t, string(raw), string(h.Report()))
 			var report check.Report
 			require.NoError(t, json.Unmarshal(raw, &report))
-			found, err := json.MarshalIndent(examine(t, h, fixtures, report.Time), "", "  ")
-			require.NoError(t, err)
-			require.Equal(t, string(found)+"\n", string(raw), "run go test ./plugins/builtin -rewrite")
+			found := examine(t, h, fixtures, report.Time)
+			const hint = "run go test ./plugins/builtin -rewrite"
+			require.Len(t, report.Laws, len(found.Laws), hint)
+			for i, law := range found.Laws {
+				require.Equal(t, law, report.Laws[i], hint)
+			}
+			report.Laws, found.Laws = nil, nil
+			require.Equal(t, found, report, hint)
 			_, err = engine.ReadCheck(raw, report.SHA256)
 			require.NoError(t, err, "nodes take it")
 		})
