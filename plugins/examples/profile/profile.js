@@ -7,8 +7,7 @@ const most = { versions: 32, bytes: 4 << 10, cells: 600, tags: 200 };
 export default function profile(c) {
   if (c.versions.some((v) => v.deleted)) return c.keep();
   if (c.versions.length > most.versions) return c.fail(`${c.versions.length} versions, at most ${most.versions} are merged`);
-  const bytes = c.versions.reduce((n, v) => n + v.value.length, c.base ? c.base.value.length : 0);
-  if (bytes > most.bytes) return c.fail(`${bytes} bytes of profiles, at most ${most.bytes} are merged`);
+  if (c.size > most.bytes) return c.fail(`${c.size} bytes of profiles, at most ${most.bytes} are merged`);
   const sides = c.versions.map(document);
   const base = c.base && !c.base.deleted ? document(c.base) : Object.create(null);
   const merged = Object.create(null);

@@ -139,6 +139,11 @@ export class Conflict {
     return u32[FLAGS] & 1 ? new Version(this._frame, HEADER + RECORD * u32[N]) : null;
   }
 
+  // size is how many bytes the values of the versions and of the base have together. Fuel is used up by more of them: fail for what is too much.
+  get size() {
+    return this.versions.reduce((n, v) => n + v.value.length, this.base?.value.length ?? 0);
+  }
+
   // now is the time of the newest version, a BigInt. There is no other clock.
   get now() {
     return this._frame.u64[NOW];

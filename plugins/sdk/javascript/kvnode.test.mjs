@@ -16,6 +16,7 @@ test("a handler sees all of the conflict", () => {
     return c.keep();
   })(two);
   judge((c) => {
+    assert.equal(c.size, 5);
     assert.deepEqual([c.seed, c.base.text(), c.base.deleted, c.versions[1].json()], [2n ** 53n + 1n, "o", false, [1]]);
     return c.keep();
   })(based);
