@@ -48,23 +48,6 @@ func TestATableThatNamesABuiltinHandlerIsJudgedByIt(t *testing.T) {
 	})
 }
 
-func TestABuiltinHandlerComesWithItsCheckReport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sha := sha256.Sum256([]byte("union"))
-		report := checkReport(hex.EncodeToString(sha[:]), 9)
-		c := enginetest.NewCluster(t, 1)
-		c.Start("a", func(cfg *engine.Config) {
-			cfg.Builtin = func(string) (engine.Builtin, bool) { return engine.Builtin{Module: []byte("union"), Check: report}, true }
-		})
-		require.NoError(t, c.Node("a").AwaitReady(t.Context()))
-		_, err := c.Node("a").CreateTable(t.Context(), "carts", engine.TableOptions{Handler: "set-union"})
-		require.NoError(t, err)
-		installed, err := c.Node("a").Plugin(t.Context(), "set-union")
-		require.NoError(t, err)
-		require.JSONEq(t, string(report), string(installed[0].Check))
-	})
-}
-
 func TestABuiltinHandlerCanBeActivated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := withBuiltin(t, "a")
