@@ -40,7 +40,7 @@ func (sh *shell) pluginRunCommands() []*cli.Command {
 		}, "kvnode plugin logs", "kvnode plugin logs carts --output json"),
 		withExamples(&cli.Command{
 			Name: "rollback", Usage: "go back to the module that judged a table's conflicts before", ArgsUsage: "TABLE", Action: sh.pluginRollback,
-			Description: "Again and again, it goes further back. 'kvnode table info TABLE' lists the earlier modules.",
+			Description: "Again and again, it goes further back; a module that was disabled by hand comes first. 'kvnode table info TABLE' lists the earlier modules.",
 		}, "kvnode plugin rollback carts", "kvnode plugin rollback carts --output json"),
 		withExamples(&cli.Command{
 			Name: "disable", Usage: "let no module judge a table's conflicts", ArgsUsage: "TABLE", Action: sh.pluginDisable,
