@@ -99,6 +99,7 @@ func (sh *shell) app() *cli.App {
 		Name:            "kvnode",
 		Usage:           "a distributed key-value store in which you decide what a conflict means",
 		UsageText:       "kvnode COMMAND [ARGUMENT...] [--FLAG VALUE...]",
+		HideHelp:        true,
 		HideHelpCommand: true,
 		HideVersion:     true,
 		Flags: []cli.Flag{
@@ -115,6 +116,7 @@ func (sh *shell) app() *cli.App {
 		ErrWriter:      sh.talk,
 	}
 	app.CustomAppHelpTemplate = cli.AppHelpTemplate + exitCodeLines() + exampleLines("kvnode start --name a", "kvnode help put")
+	app.Flags = append(app.Flags, helpFlag())
 	tellDefaults(app.Flags)
 	prepare(app.Commands)
 	return app
@@ -138,10 +140,16 @@ func (sh *shell) commands() []*cli.Command {
 	}
 }
 
+// helpFlag is --help. That of urfave/cli is a variable of the package, which every run of a program would write to.
+func helpFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
+}
+
 // prepare switches off what urfave/cli would do on its own: a command "help" within every command would swallow a key of that name.
 func prepare(commands []*cli.Command) {
 	for _, c := range commands {
-		c.HideHelpCommand = true
+		c.HideHelp, c.HideHelpCommand = true, true
+		c.Flags = append(c.Flags, helpFlag())
 		tellDefaults(c.Flags)
 		c.OnUsageError = func(c *cli.Context, err error, _ bool) error { return onUsageError(c, err, false) }
 		if len(c.Subcommands) > 0 {
