@@ -75,7 +75,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s).
 
 .PHONY: corpus
 corpus: ## Load 10,000 damaged copies of small modules, and 100 of large ones; none may do harm (half a minute of one processor).
-	$(GO) test -run DamagedCopies -mutants 10000 -large-mutants 100 -v ./plugins
+	$(GO) test -v -run DamagedCopies ./plugins -mutants 10000 -large-mutants 100
 
 .PHONY: mutate
 mutate: ## Break the engine's rules one at a time; its tests must notice (MUTANT=regexp ALL=1).
