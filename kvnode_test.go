@@ -334,4 +334,5 @@ func TestATableIsJudgedByTheBuiltinHandlerThatItNames(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, installed[0].Checked, "its check report comes along")
 	require.Equal(t, installed[0].Checked.Needed, installed[0].Checked.NeededHeld)
+	require.False(t, installed[0].Checked.OtherLimits)
 }
