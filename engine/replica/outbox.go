@@ -87,7 +87,7 @@ func (r *Replica) Drain(maxBytes int) (Delta, []clock.Dot) {
 			dots = append(dots, r.dots.of(p.key)...)
 		}
 		packed := r.pack(p.key, dots)
-		packed.told = r.isTold(packed.Object.Versions, p.lean)
+		packed.told = r.isTold(packed.Object.Versions, p.lean && len(p.more) == 0)
 		if !out.add(packed) {
 			break
 		}

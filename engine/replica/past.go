@@ -239,10 +239,10 @@ func (r *Replica) isEverywhere(d clock.Dot) bool {
 }
 
 // isTold reports whether a mutation that leaves these versions may travel without the values of their pasts. Who lacks the value of something that a lean
-// mutation has overwritten lacks the mutation which wrote that, does not take it for known now, and gets it by repair, with the value: see packFor.
-// What siblings have overwritten is needed at once, and always travels.
-func (r *Replica) isTold(vs []Version, lean bool) bool {
-	return len(vs) == 1 && (lean || !slices.ContainsFunc(vs[0].Past.list(), func(e elder) bool { return !r.isEverywhere(e.Dot) }))
+// mutation has overwritten lacks the mutation which wrote that, does not take it for known now if this one travels alone, and gets it by repair, with the
+// value: see packFor. What siblings have overwritten is needed at once, and always travels.
+func (r *Replica) isTold(vs []Version, leanAlone bool) bool {
+	return len(vs) == 1 && (leanAlone || !slices.ContainsFunc(vs[0].Past.list(), func(e elder) bool { return !r.isEverywhere(e.Dot) }))
 }
 
 // recall gives versions, which were merged out of old and of what has arrived, their pasts: also those of a conflict that the other replica still has,

@@ -327,6 +327,19 @@ func TestMutationThatMakesOthersKnownBringsTheirValues(t *testing.T) {
 	requireBase(t, "before", c)
 }
 
+func TestFrameOfSeveralWritesBringsTheValuesOfThoseThatItMakesKnown(t *testing.T) {
+	a, b, c := open(1), open(2), open(3)
+	puts(t, b, "before", 1, a, c)
+	put(t, b, "k", "pulled")
+	pull(t, b, a, false)
+	put(t, b, "k", "after")
+	receive(t, c, drain(t, b)) // a does not get it
+	require.True(t, c.Knows(actor(3), dot(2, 2)), "it will not come by repair")
+	put(t, a, "k", "other")
+	gather(t, a, b, c)
+	requireBase(t, "pulled", a, b, c)
+}
+
 func TestValueOfABaseThatIsLackingComesWithTheObject(t *testing.T) {
 	a, b, late := open(1), open(2), open(3)
 	puts(t, a, "before", 1, b)

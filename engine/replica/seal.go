@@ -17,7 +17,7 @@ import (
 // a version beside those that stand, and what a mutation removed as a mutation that removes it. Seal returns these, sorted by key.
 //
 // Of lost mutations whose keys the log has forgotten, what they removed is not known: IsVague is true then, until a full transfer that brings everything
-// has shown it.
+// has shown it. A transfer that is under way here is stale afterwards.
 //
 // A replica whose clock does not cover e yet, as that of a node which has just joined, closes the entry as soon as its clock does. Closing it earlier
 // would make the replica claim to have seen, and removed, versions that are still on their way to it.
@@ -62,6 +62,9 @@ func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []Again {
 	}
 	for _, key := range r.having(func(v Version) bool { return r.isLost(v.Dot) }) {
 		keys[key] = struct{}{}
+	}
+	if r.vague {
+		r.intake = nil // it may not bring everything
 	}
 	return r.allAgain(slices.Sorted(maps.Keys(keys)), r.isLost)
 }

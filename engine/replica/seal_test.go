@@ -269,6 +269,21 @@ func TestNothingIsLostWhenTheDeadAreClosedInTheAbsenceOfAMember(t *testing.T) {
 	})
 }
 
+// Such a transfer has not asked for everything, and would let the replica take for known what it has yet to make again.
+func TestTransferThatBeganBeforeLostDeletesBecameKnownIsStale(t *testing.T) {
+	agreed, a, _, back, _ := away(t)
+	back.Witness(actor(1), back.Clock())
+	require.NotZero(t, back.Collect([]clock.Actor{actor(1)}))
+	put(t, a, "new", "value")
+	x := begin(a, back, true)
+	x.walk(t)
+	last := x.answer(t, 1<<10)
+	seal(t, back, actor(1), agreed)
+	require.True(t, back.IsVague())
+	_, _, err := back.Take(x.intake, last)
+	require.ErrorIs(t, err, replica.ErrStale)
+}
+
 // A member that knew of no other has forgotten the keys of what it deleted. It finds them when it sees the values again.
 func TestLostDeletesWhoseKeysAreForgottenAreMadeAgainFromWhatAPeerHas(t *testing.T) {
 	agreed, a, b, back, _ := away(t)
