@@ -73,6 +73,20 @@ func TestNodeServesHTTPAndTheLibraryAlike(t *testing.T) {
 	require.Equal(t, "v", string(e.Value))
 }
 
+func TestRequestWaitsUntilANodeWithoutReadyPeersIsReady(t *testing.T) {
+	ctx := patient(t)
+	cfg := local("a")
+	cfg.Join, cfg.ReadyWait = []string{"127.0.0.1:1"}, time.Second
+	n := open(t, cfg)
+	client, err := rest.NewClient(n.HTTPAddr())
+	require.NoError(t, err)
+	defer client.Close()
+	require.False(t, n.Ready())
+	_, err = client.CreateTable(ctx, "carts", kvnode.TableOptions{})
+	require.NoError(t, err)
+	require.True(t, n.Ready())
+}
+
 func TestBadModulesAreRefusedAlikeEverywhere(t *testing.T) {
 	ctx := patient(t)
 	n := open(t, local("a"))

@@ -119,7 +119,7 @@ func (m methods) serve(t *tracked, r *http.Request) error {
 		r = r.WithContext(ctx)
 	}
 	if !rt.here && !m.server.store.Ready() {
-		return m.server.passOn(t, r)
+		return m.server.passOn(t, r, rt.handle)
 	}
 	return rt.handle(t, r)
 }

@@ -29,6 +29,8 @@ type Store interface {
 	Forget(ctx context.Context, member string) error
 	// Ready says whether this node answers from its own data.
 	Ready() bool
+	// AwaitReady waits until Ready, at most until ctx ends; then the error is an engine.ErrNotReady.
+	AwaitReady(ctx context.Context) error
 	// ReadyPeer is the HTTP address (host:port) of a ready node to ask while this one is not.
 	ReadyPeer() (httpAddr string, ok bool)
 

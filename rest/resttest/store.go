@@ -85,6 +85,14 @@ func (s *Store) Ready() bool {
 	return s.ready
 }
 
+// AwaitReady implements rest.Store: it does not wait.
+func (s *Store) AwaitReady(context.Context) error {
+	if !s.Ready() {
+		return engine.ErrNotReady
+	}
+	return nil
+}
+
 // ReadyPeer implements rest.Store.
 func (s *Store) ReadyPeer() (string, bool) {
 	s.mu.Lock()
