@@ -51,25 +51,14 @@ func (h *hunt) run(ctx context.Context, mutants []mutant) error {
 	for i := range results {
 		results[i] = make(chan outcome, 1)
 	}
-	todo := make(chan int)
-	var workers sync.WaitGroup
-	for range h.workers {
-		workers.Go(func() {
-			for i := range todo {
-				results[i] <- h.chase(ctx, mutants[i])
-			}
-		})
-	}
-	workers.Go(func() {
-		defer close(todo)
-		for i := range mutants {
-			todo <- i
-		}
+	var chasing sync.WaitGroup
+	chasing.Go(func() {
+		h.share(len(mutants), func(i int) { results[i] <- h.chase(ctx, mutants[i]) })
 	})
 	for _, r := range results {
 		h.report.add(<-r)
 	}
-	workers.Wait()
+	chasing.Wait()
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("hunt: %w", err)
 	}
@@ -83,16 +72,41 @@ func (h *hunt) checkTests(ctx context.Context, mutants []mutant) error {
 		return err
 	}
 	defer v.close()
-	for _, t := range testsOf(mutants) {
-		f, err := v.try(ctx, t)
-		switch {
-		case err != nil:
+	tests := testsOf(mutants)
+	for _, t := range tests {
+		if _, err := v.whole(ctx, t.pkg); err != nil {
 			return err
-		case f.noticed:
-			return fmt.Errorf("%s %s %w:\n%s", t.pkg, t, errRed, f.said)
 		}
 	}
-	return nil
+	red := make([]error, len(tests))
+	h.share(len(tests), func(i int) { red[i] = checkTest(ctx, v, tests[i]) })
+	return errors.Join(red...)
+}
+
+func checkTest(ctx context.Context, v *variant, t test) error {
+	f, err := v.try(ctx, t)
+	if err == nil && f.noticed {
+		err = fmt.Errorf("%s %s %w:\n%s", t.pkg, t, errRed, f.said)
+	}
+	return err
+}
+
+// share does n things, as many at a time as there are workers.
+func (h *hunt) share(n int, do func(i int)) {
+	todo := make(chan int)
+	var workers sync.WaitGroup
+	for range max(h.workers, 1) {
+		workers.Go(func() {
+			for i := range todo {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		todo <- i
+	}
+	close(todo)
+	workers.Wait()
 }
 
 // testsOf lists the tests of all mutants once, each with the greatest number of histories.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,55 +52,103 @@ func newLab(root string) (*lab, error) {
 // close removes everything that was built. What cannot be removed lies in the folder for temporary files.
 func (l *lab) close() { _ = os.RemoveAll(l.folder) }
 
-// variant is the module with some files replaced, and the test programs that were built of it, by package.
+// variant is the module with some files replaced, and the test programs that were built of it: by package with all tests of that, or by test.
 type variant struct {
 	lab      *lab
 	folder   string
-	overlay  string
-	programs map[string]string
+	replace  map[string]string
+	programs map[string]program
+}
+
+// program is a test program. With drawsValues it has tests of package rapid, and knows a flag of that.
+type program struct {
+	path        string
+	drawsValues bool
 }
 
 // variant prepares the module with the files replaced by these contents. The caller calls close.
 func (l *lab) variant(files map[string]string) (*variant, error) {
-	v := &variant{lab: l, folder: filepath.Join(l.folder, strconv.FormatInt(l.made.Add(1), 10)), programs: map[string]string{}}
-	v.overlay = filepath.Join(v.folder, "overlay.json")
+	v := &variant{
+		lab: l, folder: filepath.Join(l.folder, strconv.FormatInt(l.made.Add(1), 10)),
+		replace: map[string]string{}, programs: map[string]program{},
+	}
 	if err := os.Mkdir(v.folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	replace := map[string]string{}
 	for file, text := range files {
-		copied := filepath.Join(v.folder, strconv.Itoa(len(replace))+".go")
+		copied := filepath.Join(v.folder, strconv.Itoa(len(v.replace))+".go")
 		if err := os.WriteFile(copied, []byte(text), 0o600); err != nil {
 			return nil, fmt.Errorf("write source: %w", err)
 		}
-		replace[filepath.Join(l.root, file)] = copied
-	}
-	b, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return nil, fmt.Errorf("encode overlay: %w", err)
-	}
-	if err := os.WriteFile(v.overlay, b, 0o600); err != nil {
-		return nil, fmt.Errorf("write overlay: %w", err)
+		v.replace[filepath.Join(l.root, file)] = copied
 	}
 	return v, nil
 }
 
 func (v *variant) close() { _ = os.RemoveAll(v.folder) }
 
-// program builds the tests of a package, once. errBuild when they do not compile.
-func (v *variant) program(ctx context.Context, pkg string) (string, error) {
+// program returns a program that has the test, and builds it unless there is one. errBuild when that does not compile, errNoTest when nothing declares it.
+func (v *variant) program(ctx context.Context, t test) (program, error) {
+	one := t.pkg + " " + t.name
+	for _, key := range []string{t.pkg, one} {
+		if built, ok := v.programs[key]; ok {
+			return built, nil
+		}
+	}
+	without, err := superfluous(filepath.Join(v.lab.root, t.pkg), t.name)
+	if err != nil {
+		return program{}, fmt.Errorf("find what %s needs: %w", t, err)
+	}
+	if built, err := v.build(ctx, t.pkg, without); err == nil {
+		v.programs[one] = built
+		return built, nil
+	}
+	return v.whole(ctx, t.pkg)
+}
+
+// whole builds all tests of a package, once.
+func (v *variant) whole(ctx context.Context, pkg string) (program, error) {
 	if built, ok := v.programs[pkg]; ok {
 		return built, nil
 	}
+	built, err := v.build(ctx, pkg, nil)
+	if err == nil {
+		v.programs[pkg] = built
+	}
+	return built, err
+}
+
+// build builds the tests of a package without some files.
+func (v *variant) build(ctx context.Context, pkg string, without []string) (program, error) {
+	overlay, err := v.overlay(without)
+	if err != nil {
+		return program{}, err
+	}
 	out := filepath.Join(v.folder, strconv.Itoa(len(v.programs))+".test")
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", v.overlay, plainCode, "-ldflags=-s -w", "-o", out, pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, plainCode, "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Dir = v.lab.root
 	cmd.Env = append(os.Environ(), "GOGC=off") // a compiler lives for seconds and needs less than 400 MB: collecting takes longer
 	if said, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s %w: %w\n%s", pkg, errBuild, err, said)
+		return program{}, fmt.Errorf("%s %w: %w\n%s", pkg, errBuild, err, said)
 	}
-	v.programs[pkg] = out
-	return out, nil
+	return program{out, drawsValues(filepath.Join(v.lab.root, pkg), without)}, nil
+}
+
+// overlay writes down for the go command which files are replaced, and which are not there.
+func (v *variant) overlay(without []string) (string, error) {
+	replace := maps.Clone(v.replace)
+	for _, file := range without {
+		replace[file] = ""
+	}
+	b, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", fmt.Errorf("encode overlay: %w", err)
+	}
+	path := filepath.Join(v.folder, "overlay.json")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		return "", fmt.Errorf("write overlay: %w", err)
+	}
+	return path, nil
 }
 
 // finding is what one test says of a variant.
@@ -113,12 +162,12 @@ type finding struct {
 
 // try runs a test until it fails or has played all its histories.
 func (v *variant) try(ctx context.Context, t test) (finding, error) {
-	program, err := v.program(ctx, t.pkg)
+	p, err := v.program(ctx, t)
 	if err != nil {
 		return finding{}, err
 	}
 	if t.histories == 0 {
-		return v.runOnce(ctx, t, program, nil)
+		return v.runOnce(ctx, t, p, nil)
 	}
 	var f finding
 	batch := t.histories
@@ -127,7 +176,7 @@ func (v *variant) try(ctx context.Context, t test) (finding, error) {
 	}
 	for first := 1; first <= t.histories; first, batch = first+batch, 2*batch {
 		count := min(batch, t.histories-first+1)
-		if f, err = v.runOnce(ctx, t, program, seedFlags(t.pkg, first, count)); err != nil || f.noticed {
+		if f, err = v.runOnce(ctx, t, p, seedFlags(t.pkg, first, count)); err != nil || f.noticed {
 			return f, err
 		}
 	}
@@ -135,12 +184,12 @@ func (v *variant) try(ctx context.Context, t test) (finding, error) {
 }
 
 // runOnce runs a test program once. On one processor, the histories follow one another.
-func (v *variant) runOnce(ctx context.Context, t test, program string, flags []string) (finding, error) {
+func (v *variant) runOnce(ctx context.Context, t test, p program, flags []string) (finding, error) {
 	args := append([]string{"-test.run=^" + t.name + "$", "-test.failfast", "-test.timeout=" + runLimit}, flags...)
-	if v.lab.drawsValues(t.pkg) {
+	if p.drawsValues {
 		args = append(args, "-rapid.nofailfile") // what a mutant fails with is of no use later
 	}
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, p.path, args...)
 	cmd.Dir = filepath.Join(v.lab.root, t.pkg)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	var said bytes.Buffer
@@ -160,12 +209,12 @@ func (v *variant) runOnce(ctx context.Context, t test, program string, flags []s
 	return f, nil
 }
 
-// drawsValues reports whether the package has tests of package rapid, which knows a flag of its own.
-func (l *lab) drawsValues(pkg string) bool {
-	files, err := filepath.Glob(filepath.Join(l.root, pkg, "*_test.go"))
+// drawsValues reports whether the folder has tests of package rapid beside those in some files.
+func drawsValues(folder string, without []string) bool {
+	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
 	return err == nil && slices.ContainsFunc(files, func(file string) bool {
 		text, err := os.ReadFile(file)
-		return err == nil && bytes.Contains(text, []byte(`"pgregory.net/rapid"`))
+		return err == nil && bytes.Contains(text, []byte(`"pgregory.net/rapid"`)) && !slices.Contains(without, file)
 	})
 }
 

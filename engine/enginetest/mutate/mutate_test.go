@@ -113,6 +113,29 @@ func TestHuntTellsMutantsApart(t *testing.T) {
 	require.ErrorIs(t, chase("\treturn 4", "\treturn 2").err, errStale)
 }
 
+func TestTestIsBuiltWithTheFilesThatItNeeds(t *testing.T) {
+	root := t.TempDir()
+	for file, text := range map[string]string{
+		"main_test.go":    "package p_test\nfunc TestMain(*testing.M) {}",
+		"wanted_test.go":  "package p_test\nfunc TestWanted(t *testing.T) { help(t).do(p.Exported) }",
+		"help_test.go":    "package p_test\nfunc help(*testing.T) kit { return kit{} }\ntype kit struct{}",
+		"method_test.go":  "package p_test\nfunc (*kit) do(any) {}",
+		"export_test.go":  "package p\nvar Exported = inner()",
+		"inner_test.go":   "package p\nfunc inner() int { return 1 }",
+		"other_test.go":   "package p_test\nfunc TestOther(t *testing.T) { help(t) }",
+		"outside_test.go": "package p_test\nfunc inner() {}",
+		"hidden_test.go":  "package p\nfunc help() {}",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(root, file), []byte(text), 0o600))
+	}
+	without, err := superfluous(root, "TestWanted")
+	require.NoError(t, err)
+	want := []string{filepath.Join(root, "hidden_test.go"), filepath.Join(root, "other_test.go"), filepath.Join(root, "outside_test.go")}
+	require.Equal(t, want, without)
+	_, err = superfluous(root, "TestMissing")
+	require.ErrorIs(t, err, errNoTest)
+}
+
 // TestTablesFitTheSource says at once when a change of the source leaves a mutant behind.
 func TestTablesFitTheSource(t *testing.T) {
 	const root = "../../.."
