@@ -45,7 +45,7 @@ func (sh *shell) pluginCommand() *cli.Command {
 				Description: "PLUGIN is a name, which means all its modules, NAME@NUMBER, or a SHA-256 or the beginning of one.", Action: sh.pluginShow,
 			}, "kvnode plugin show carts", "kvnode plugin show carts@1 --output json"),
 			withExamples(&cli.Command{
-				Name: "rm", Usage: "remove a module from all nodes, unless it judges a table or is a table's shadow", ArgsUsage: "PLUGIN", Action: sh.pluginRemove,
+				Name: "rm", Usage: "remove a module from all nodes, unless it judges a table, and is not disabled there, or is a table's shadow", ArgsUsage: "PLUGIN", Action: sh.pluginRemove,
 				Description: "PLUGIN is a name with one module, NAME@NUMBER, or a SHA-256 or the beginning of one.",
 			}, "kvnode plugin rm old", "kvnode plugin rm old@1"),
 		}, sh.pluginRunCommands()...),

@@ -45,13 +45,13 @@ func (s *space) onePlugin(ref string) (pluginRecord, error) {
 	return s.findPlugin(ref)
 }
 
-// users are the tables that a module judges, would judge if it were not disabled, or whose shadow it is.
+// users are the tables that a module judges, or whose shadow it is. Where it is disabled it judges nothing.
 func (s *space) users(r pluginRecord) []string {
 	var out []string
 	for _, t := range s.sortedTables() {
 		h, judged := s.handler(t)
 		w, shadowed := s.shadow(t)
-		if judged && h.runs(r) || shadowed && w.runs(r) {
+		if judged && !h.Disabled && h.runs(r) || shadowed && w.runs(r) {
 			out = append(out, t.name)
 		}
 	}

@@ -53,14 +53,29 @@ func TestAModuleInUseIsNotRemoved(t *testing.T) {
 		require.NoError(t, err)
 		activate(t, c.Node("a"), "next")
 		inUse("next")
-		_, err = c.Node("a").Disable(t.Context(), "carts")
-		require.NoError(t, err)
-		inUse("next")
 		removeModule(t, c.Node("b"), "carts")
 		_, err = c.Node("a").Rollback(t.Context(), "carts")
-		require.NoError(t, err)
-		_, err = c.Node("a").Rollback(t.Context(), "carts")
 		require.ErrorIs(t, err, engine.ErrNoEarlier, "there is no way back to what is gone")
+	})
+}
+
+func TestAModuleThatIsDisabledCanBeRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a", "b")
+		shadow(t, c.Node("a"), "latest")
+		activate(t, c.Node("a"), "next")
+		_, err := c.Node("a").Disable(t.Context(), "carts")
+		require.NoError(t, err)
+		removeModule(t, c.Node("b"), "next")
+		fork(t, c.Node("a"), "k", "1", "2")
+		for _, name := range c.Names() {
+			e, err := c.Node(name).Get(t.Context(), "carts", "k")
+			require.NoError(t, err)
+			require.Equal(t, engine.Disabled, e.State, name)
+		}
+		h, err := c.Node("a").Rollback(t.Context(), "carts")
+		require.NoError(t, err)
+		require.Equal(t, "carts", h.Plugin, "what was disabled is gone")
 	})
 }
 

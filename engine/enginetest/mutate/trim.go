@@ -112,28 +112,36 @@ func (f *testFile) mention(n ast.Node) bool {
 func (f *testFile) declare(d ast.Decl) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
-		f.hasMain = f.hasMain || d.Name.Name == "TestMain"
-		if d.Recv == nil {
-			f.declares[d.Name.Name] = true
-			return
-		}
-		ast.Inspect(d.Recv.List[0].Type, func(n ast.Node) bool {
-			if id, ok := n.(*ast.Ident); ok {
-				f.declares[id.Name] = true
-			}
-			return true
-		})
+		f.declareFunc(d)
 	case *ast.GenDecl:
 		for _, s := range d.Specs {
-			switch s := s.(type) {
-			case *ast.TypeSpec:
-				f.declares[s.Name.Name] = true
-			case *ast.ValueSpec:
-				for _, id := range s.Names {
-					f.declares[id.Name] = true
-				}
-			}
+			f.declareSpec(s)
 		}
 	}
 	delete(f.declares, "_")
+}
+
+func (f *testFile) declareFunc(d *ast.FuncDecl) {
+	if d.Recv == nil {
+		f.hasMain = f.hasMain || d.Name.Name == "TestMain"
+		f.declares[d.Name.Name] = true
+		return
+	}
+	ast.Inspect(d.Recv.List[0].Type, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			f.declares[id.Name] = true
+		}
+		return true
+	})
+}
+
+func (f *testFile) declareSpec(s ast.Spec) {
+	switch s := s.(type) {
+	case *ast.TypeSpec:
+		f.declares[s.Name.Name] = true
+	case *ast.ValueSpec:
+		for _, id := range s.Names {
+			f.declares[id.Name] = true
+		}
+	}
 }
