@@ -78,6 +78,7 @@ func newClosing() closing {
 
 // closeDead begins a round.
 func (c *Core) closeDead() {
+	c.keepLostTold()
 	if c.space.forgetTold() {
 		c.noteSeals()
 	}
@@ -101,6 +102,17 @@ func (c *Core) closeDead() {
 	}
 	c.broadcast(c.codec.frame(frameClosing, closingFrame{Round: c.closing.round, Actors: c.closing.asked}))
 	c.concludeClosing()
+}
+
+// keepLostTold writes the records that were told and whose mutations are lost: else what this node has done because of them would be done nowhere else.
+func (c *Core) keepLostTold() {
+	if !c.boot.ready {
+		return
+	}
+	for _, rec := range c.space.lostTold() {
+		_, events, err := c.putCatalogue(keySeal+rec.Actor.String(), c.codec.record(rec), c.stamp())
+		c.reportWritten(events, err)
+	}
 }
 
 // takeOverRecords makes the records of the catalogue that a dead incarnation wrote this one's, but for the bytes of modules, which are large and few.

@@ -182,3 +182,36 @@ func TestWhatIsToldOfTheClosedIsWhatTheDigestSays(t *testing.T) {
 	require.Empty(t, c.space.facts.told)
 	require.Equal(t, c.digestSeals([]sealRecord{tellable[0].Seal}), c.closing.digest)
 }
+
+// A member told of a retirement, and was forgotten and closed before the record of it had come: the record would be gone, and what was retired would stay in
+// the clocks of others.
+func TestWhatWasToldOfTheClosedOutlivesTheMutationThatSaidIt(t *testing.T) {
+	s := newSolo(t, func(cfg *Config) { cfg.CloseAfter = time.Second })
+	c, gone, peer := s.core(), peerActor(3), peerActor(2)
+	s.step(s.hello("b", peer))
+	told := toldSeal{Seal: sealRecord{Actor: gone, Retired: true}, Dots: []clock.Dot{{Actor: peer, Counter: 1}}}
+	s.step(s.arrived(peer, frameSeals, sealsFrame{Seals: []toldSeal{told}}))
+	r := replica.New(peer, replica.Options{})
+	for i, key := range []string{keySeal + gone.String(), "unknown"} {
+		_, err := r.Write(replica.Write{Key: key, Value: []byte("v")})
+		require.NoError(t, err)
+		delta, _ := r.Drain(1 << 20)
+		group := mutationGroup{ID: c.space.catalogue.id, Delta: delta.AppendBinary(nil)}
+		if i > 0 { // the first one is lost
+			s.step(s.arrived(peer, frameMutations, mutationsFrame{Sequence: 1, Seals: c.closing.digest, Groups: []mutationGroup{group}}))
+		}
+	}
+	_, _, err := c.putCatalogue(keySeal+peer.String(), c.codec.record(sealRecord{
+		Actor: peer, Entries: []sealEntry{{ID: c.space.catalogue.id, Known: []uint64{2, 2}}},
+	}), c.stamp())
+	require.NoError(t, err)
+	s.step()
+	lost := clock.Dot{Actor: peer, Counter: 1}
+	require.True(t, c.space.catalogue.rep.IsLost(lost) && c.space.catalogue.rep.Knows(c.cfg.Actor, lost), "nobody has it, and the clock says it is known")
+	c.noteSeals()
+	rec, known := c.space.seal(gone)
+	require.True(t, known && rec.Retired)
+	s.run(3 * time.Second)
+	require.True(t, c.space.facts.seals[gone].Retired, "it is in the catalogue")
+	require.Empty(t, c.space.facts.told)
+}

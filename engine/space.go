@@ -196,7 +196,24 @@ func (s *space) isOutdatedLocked(t toldSeal) bool {
 	}
 	s.catalogue.mu.RLock()
 	defer s.catalogue.mu.RUnlock()
-	return !slices.ContainsFunc(t.Dots, func(d clock.Dot) bool { return !s.catalogue.rep.Knows(s.self, d) && !s.isRetired(d.Actor) })
+	return !slices.ContainsFunc(t.Dots, func(d clock.Dot) bool {
+		return s.catalogue.rep.IsLost(d) || !s.catalogue.rep.Knows(s.self, d) && !s.isRetired(d.Actor)
+	})
+}
+
+// lostTold returns the records that were told, and whose mutations are lost: nothing else will bring them into the catalogue.
+func (s *space) lostTold() (lost []sealRecord) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.catalogue.mu.RLock()
+	defer s.catalogue.mu.RUnlock()
+	for a := range s.facts.told {
+		if t, saysMore := s.facts.toldMore(a); saysMore && slices.ContainsFunc(t.Dots, s.catalogue.rep.IsLost) {
+			lost = append(lost, t.Seal)
+		}
+	}
+	slices.SortFunc(lost, func(a, b sealRecord) int { return a.Actor.Compare(b.Actor) })
+	return lost
 }
 
 // forgetTold drops what was told and is in the catalogue by now, or was, and says whether there was any.

@@ -60,13 +60,13 @@ func (r *Replica) putAgain(a clock.Actor, lost []clock.Interval) []Again {
 		}
 		r.dots.drop(a, iv)
 	}
-	for _, key := range r.having(func(v Version) bool { return r.isLost(v.Dot) }) {
+	for _, key := range r.having(func(v Version) bool { return r.IsLost(v.Dot) }) {
 		keys[key] = struct{}{}
 	}
 	if r.vague {
 		r.intake = nil // it may not bring everything
 	}
-	return r.allAgain(slices.Sorted(maps.Keys(keys)), r.isLost)
+	return r.allAgain(slices.Sorted(maps.Keys(keys)), r.IsLost)
 }
 
 func (r *Replica) allAgain(keys []string, givenUp func(clock.Dot) bool) []Again {
@@ -159,15 +159,15 @@ func (r *Replica) isFromTheDead(p Packed) bool {
 		return false
 	}
 	for _, v := range p.Object.Versions {
-		if r.isLost(v.Dot) {
+		if r.IsLost(v.Dot) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(p.Dots, r.isLost)
+	return slices.ContainsFunc(p.Dots, r.IsLost)
 }
 
-// isLost reports whether d is a mutation of a dead actor that its closed entry does not count.
-func (r *Replica) isLost(d clock.Dot) bool {
+// IsLost reports whether d is a mutation of a dead actor that its closed entry does not count: the clock may say that it is known, and nobody has it.
+func (r *Replica) IsLost(d clock.Dot) bool {
 	e, dead := r.sealed[d.Actor]
 	return dead && !e.Has(d.Counter)
 }
