@@ -215,7 +215,7 @@ func (c *Core) consider(id caseID) {
 
 // judgeAsMerger lets this node, the merger, judge a conflict, unless that is done or under way.
 func (c *Core) judgeAsMerger(job Job) {
-	if _, done := job.cached(); done {
+	if _, done := c.judges.cached(job); done {
 		return
 	}
 	if _, running := c.cases.running[job.id()]; running {

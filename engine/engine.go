@@ -221,11 +221,11 @@ func (e *Engine) prepare() {
 	e.check("prepare handlers", e.prepareHandlers(e.ctx))
 }
 
-// prepareHandlers loads modules, and tells the watchers of conflicts that no handler could judge before.
+// prepareHandlers loads modules, and tells the watchers of conflicts that no handler could judge before, or can any more.
 func (e *Engine) prepareHandlers(ctx context.Context) error {
-	loaded, err := e.core.judges.prepare(ctx)
+	changed, err := e.core.judges.prepare(ctx)
 	for _, t := range e.core.space.sortedTables() {
-		if rec, ok := e.core.space.handler(t); ok && slices.Contains(loaded, rec.module()) {
+		if rec, ok := e.core.space.handler(t); ok && slices.Contains(changed, rec.module()) {
 			t.hub.notify(t.conflicts()...)
 		}
 	}

@@ -107,6 +107,8 @@ type facts struct {
 	told map[clock.Actor]toldSeal
 	// secrets authenticate tokens; the first makes them.
 	secrets [][]byte
+	// complete says whether all bytes of a module are here, by SHA-256, of those that were asked for since their bytes have changed.
+	complete map[string]bool
 	// version counts the changes; judging those that may change what becomes of conflicts; modules those of modules' bytes.
 	version, judging, modules uint64
 }
@@ -122,6 +124,7 @@ func newFacts() *facts {
 		members:     map[string]memberRecord{},
 		seals:       map[clock.Actor]sealRecord{},
 		told:        map[clock.Actor]toldSeal{},
+		complete:    map[string]bool{},
 	}
 }
 
@@ -131,7 +134,9 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 	if key != "" && strings.Contains("thwpq", key[:1]) {
 		f.judging++
 	}
-	if strings.HasPrefix(key, keyModule) {
+	if chunk, ok := strings.CutPrefix(key, keyModule); ok {
+		sha, _, _ := strings.Cut(chunk, "/")
+		delete(f.complete, sha)
 		f.modules++
 	}
 	rest := key[min(2, len(key)):]

@@ -16,7 +16,7 @@ import (
 const moduleChunk = 128 << 10
 
 var (
-	errModuleMissing = errors.New("the module's bytes have not all arrived yet")
+	errModuleMissing = errors.New("the module's bytes are not all here: if they do not arrive, install it again or activate another one")
 	errBaseMissing   = errors.New("the value that these versions have overwritten is being fetched from another member")
 	errRewriter      = errors.New("this node's metering is of another version than the handler record asks for")
 )
@@ -46,8 +46,7 @@ func (r handlerRecord) module() moduleID { return moduleID{sha256: r.SHA256, lim
 // loadedModule is loaded once; done is closed when judge and err are set.
 type loadedModule struct {
 	done  chan struct{}
-	bytes uint64 // the attempt has seen at least this version of the modules' bytes
-	told  bool   // watchers were told that it is loaded; guarded by judges.mu
+	told  bool // watchers were told that it is loaded; guarded by judges.mu
 	judge Judge
 	err   error
 }
@@ -135,9 +134,21 @@ func (j *judges) doubtsFirst(sha256 string) bool {
 // validText makes a text of what a handler gives as a reason: frames and records with other bytes would be refused.
 func validText(s string) string { return strings.ToValidUTF8(s, "?") }
 
-// load returns the module of a handler record, compiled. Of concurrent callers one compiles and the others wait.
+// cached returns what was judged before. It goes with the bytes of the module: whether a handler can run is the same everywhere, whoever has loaded it.
+func (j *judges) cached(job Job) (view, bool) {
+	if !j.space.hasModule(job.handler.SHA256) {
+		return view{}, false
+	}
+	return job.cached()
+}
+
+// load returns the module of a handler record, compiled, as long as its bytes are here. Of concurrent callers one compiles and the others wait.
 func (j *judges) load(ctx context.Context, r handlerRecord) (Judge, error) {
 	for {
+		version := j.space.modulesVersion()
+		if !j.space.hasModule(r.SHA256) {
+			return nil, errModuleMissing
+		}
 		m, first, err := j.enter(r.module())
 		if err != nil {
 			return nil, err
@@ -151,24 +162,23 @@ func (j *judges) load(ctx context.Context, r handlerRecord) (Judge, error) {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for the module: %w", ctx.Err())
 		}
-		if !m.isOutdated(j.space.modulesVersion()) {
+		if j.space.modulesVersion() == version {
 			return m.judge, m.err
 		}
 	}
 }
 
-// enter joins the latest attempt to load a module. The first to come, also after bytes have arrived that it may have lacked, makes it.
+// enter joins the latest attempt to load a module. The first to come, also after one whose bytes went meanwhile, makes it.
 func (j *judges) enter(id moduleID) (m *loadedModule, first bool, err error) {
-	bytes := j.space.modulesVersion()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
 		return nil, false, ErrClosed
 	}
-	if m, ok := j.loaded[id]; ok && (!m.failed() || !m.isOutdated(bytes)) {
+	if m, ok := j.loaded[id]; ok && (!m.failed() || !errors.Is(m.err, errModuleMissing)) {
 		return m, false, nil
 	}
-	m = &loadedModule{done: make(chan struct{}), bytes: bytes}
+	m = &loadedModule{done: make(chan struct{})}
 	j.loaded[id] = m
 	return m, true, nil
 }
@@ -186,23 +196,24 @@ func (j *judges) compile(ctx context.Context, r handlerRecord) (Judge, error) {
 }
 
 // prepare loads the modules in force, also those that could not be loaded before, and closes the others. It returns those that have been loaded,
-// by whomever, since it was last called.
-func (j *judges) prepare(ctx context.Context) (loaded []moduleID, err error) {
+// by whomever, since it was last called, and those whose bytes have gone.
+func (j *judges) prepare(ctx context.Context) (changed []moduleID, err error) {
 	j.forgetFailures()
 	inForce := j.space.handlersInForce()
-	var errs []error
+	changed = j.gone()
+	errs := []error{j.closeOthers(inForce, changed)}
 	for _, r := range inForce {
 		if r.Disabled || r.Rewriter != j.rewriter() {
 			continue
 		}
 		switch _, err := j.load(ctx, r); {
 		case err == nil && j.isNews(r.module()):
-			loaded = append(loaded, r.module())
+			changed = append(changed, r.module())
 		case err != nil && !errors.Is(err, errModuleMissing) && !errors.Is(err, ErrClosed):
 			errs = append(errs, err)
 		}
 	}
-	return loaded, errors.Join(append(errs, j.closeOthers(inForce))...)
+	return changed, errors.Join(errs...)
 }
 
 // isNews reports whether a module is loaded and this has not been asked before.
@@ -227,21 +238,26 @@ func (j *judges) forgetFailures() {
 // maxIdleModules is how many modules that are not in force stay loaded, for a quick way back.
 const maxIdleModules = 4
 
-// closeOthers closes modules that no record in force uses, beyond a few that are installed still.
-func (j *judges) closeOthers(inForce []handlerRecord) error {
-	var installed []string
-	for _, r := range j.space.plugins() {
-		installed = append(installed, r.SHA256)
-	}
+// gone lists the loaded modules whose bytes are not here any more.
+func (j *judges) gone() []moduleID {
+	j.mu.Lock()
+	loaded := slices.Collect(maps.Keys(j.loaded))
+	j.mu.Unlock()
+	return slices.DeleteFunc(loaded, func(id moduleID) bool { return j.space.hasModule(id.sha256) })
+}
+
+// closeOthers closes modules that are gone, and those that no record in force uses, beyond a few.
+func (j *judges) closeOthers(inForce []handlerRecord, gone []moduleID) error {
 	j.mu.Lock()
 	var idle []Judge
 	kept := 0
 	for id, m := range j.loaded {
-		used := slices.ContainsFunc(inForce, func(r handlerRecord) bool { return r.SHA256 == id.sha256 && r.Limits == id.limits })
+		isGone := slices.Contains(gone, id)
+		used := !isGone && slices.ContainsFunc(inForce, func(r handlerRecord) bool { return r.module() == id })
 		if used || !m.finished() {
 			continue
 		}
-		if kept++; kept > maxIdleModules || !slices.Contains(installed, id.sha256) {
+		if kept++; kept > maxIdleModules || isGone {
 			delete(j.loaded, id)
 			idle = append(idle, m.judge)
 		}
@@ -257,11 +273,6 @@ func (m *loadedModule) finished() bool {
 	default:
 		return false
 	}
-}
-
-// isOutdated says, once the attempt is over, whether bytes were missing that may have come since.
-func (m *loadedModule) isOutdated(bytes uint64) bool {
-	return m.bytes != bytes && errors.Is(m.err, errModuleMissing)
 }
 
 func (m *loadedModule) failed() bool {

@@ -115,15 +115,24 @@ func TestReaderTriesAModuleAgainOnceItsBytesHaveArrived(t *testing.T) {
 	require.Equal(t, Kept, s.state("carts"), "handlers were not prepared again meanwhile")
 }
 
+func TestReaderSeesNoVerdictOfAModuleWhoseBytesHaveGone(t *testing.T) {
+	s := late(t)
+	s.install("carts", "module")
+	require.Equal(t, Kept, s.state("carts"))
+	require.NoError(t, LoseModule(s.d.engine, s.core().space.handlersInForce()[0].SHA256))
+	require.Equal(t, Unavailable, s.state("carts"), "handlers were not prepared again meanwhile")
+	s.install("carts", "module")
+	require.Equal(t, Kept, s.state("carts"))
+}
+
 func TestModuleWhoseBytesAreMissingIsNotLookedForUntilMoreArrive(t *testing.T) {
 	s := late(t)
 	require.Equal(t, Unavailable, s.state("carts"))
-	rec := s.core().space.handlersInForce()[0]
-	before := s.core().judges.loaded[rec.module()]
-	require.NotNil(t, before)
+	sha := s.core().space.handlersInForce()[0].SHA256
 	s.create("other")
+	require.Contains(t, s.core().space.facts.complete, sha, "that they are missing is known")
 	require.Equal(t, Unavailable, s.state("carts"))
-	require.Same(t, before, s.core().judges.loaded[rec.module()])
+	require.Empty(t, s.core().judges.loaded, "nobody has tried to load it")
 }
 
 func TestWatchersOfAllTablesAreToldOfAModuleThatAReaderLoadedFirst(t *testing.T) {

@@ -19,7 +19,7 @@ func (c *Core) look(ctx context.Context, t *table, key string, versions []replic
 	if !have {
 		return policyView(distinct, t.options.Unresolved), nil
 	}
-	if v, ok := job.cached(); ok {
+	if v, ok := c.judges.cached(job); ok {
 		return v, nil
 	}
 	if job.handler.Disabled {

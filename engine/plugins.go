@@ -195,6 +195,24 @@ func (s *space) module(sha string) ([]byte, error) {
 	return out, nil
 }
 
+// hasModule says whether all bytes of a module are here. They are put together once for each change of them.
+func (s *space) hasModule(sha string) bool {
+	s.mu.RLock()
+	complete, known := s.facts.complete[sha]
+	version := s.facts.modules
+	s.mu.RUnlock()
+	if known {
+		return complete
+	}
+	_, err := s.module(sha)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.facts.modules == version { // else what was put together may be out of date by now
+		s.facts.complete[sha] = err == nil
+	}
+	return err == nil
+}
+
 // Plugins lists the installed modules: those of one name in the order of their installation, the earliest names first.
 func (e *Engine) Plugins(ctx context.Context) ([]PluginInfo, error) {
 	if err := e.AwaitReady(ctx); err != nil {

@@ -131,6 +131,45 @@ func TestAModuleThatIsActivatedOnTheOtherSideOfASplitComesBackByInstallingIt(t *
 	})
 }
 
+// eachSees reads k of carts at all nodes: all show the same, in this state.
+func eachSees(t *testing.T, c *enginetest.Cluster, want engine.State) {
+	t.Helper()
+	first := get(t, c.Node("a"), "k")
+	require.Equal(t, want, first.State)
+	for _, name := range c.Names() {
+		e := get(t, c.Node(name), "k")
+		e.Context = first.Context
+		require.Equal(t, first, e, name)
+	}
+}
+
+func TestWhatAHandlerSaidGoesEverywhereWithTheBytesOfItsModule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "", "a", "b", "c")
+		install(t, c.Node("a"), "h", "union")
+		fork(t, c.Node("a"), "k", "1", "2")
+		isolate(c)
+		removeModule(t, c.Node("a"), "h")
+		activate(t, c.Node("b"), "h")
+		c.Pass(5 * time.Second)
+		require.Equal(t, "1,2", c.Node("b").Value(t.Context(), "carts", "k"))
+		w := watch(t, c.Node("c"), engine.Pattern{})
+		c.Converge()
+		c.Pass(5 * time.Second)
+		eachSees(t, c, engine.Unavailable)
+		w.next("k=2")
+		require.NoError(t, c.Restart("b").AwaitReady(t.Context()))
+		eachSees(t, c, engine.Unavailable)
+		for len(w.news) > 0 {
+			<-w.news
+		}
+		install(t, c.Node("b"), "h", "union")
+		c.Pass(5 * time.Second)
+		eachSees(t, c, engine.Resolved)
+		w.next("k=1,2")
+	})
+}
+
 func TestInstallingAModuleAgainGivesItTheNewLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "union", "a", "b")

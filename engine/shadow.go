@@ -188,7 +188,7 @@ func (c *Core) ended(job Job, have, banned bool) (live view, ended bool) {
 		live.verdict = verdictTrap
 		return live, true
 	}
-	return job.cached()
+	return c.judges.cached(job)
 }
 
 // onShadowed takes the outcome of a shadow's run: it is counted and told, and has no other effect.

@@ -382,7 +382,7 @@ func (n *node) mayReport(e engine.Event) bool {
 	case e.Kind == engine.EventError && n.isGarbled:
 		return true
 	}
-	return e.Err == nil || strings.Contains(e.Err.Error(), "bytes have not all arrived")
+	return e.Err == nil || strings.Contains(e.Err.Error(), "module's bytes are not all here")
 }
 
 // status asks the node how it is.
