@@ -8,8 +8,8 @@ import (
 )
 
 // A version travels with the names of those that it has overwritten, but mostly without their values, which the receivers have. A node that lacks the
-// value of a conflict's base all the same asks the other members for it, and shows siblings meanwhile. Only when no connected member has it the
-// conflict is judged without.
+// value of a conflict's base all the same, or has forgotten the past of a version, asks the other members for it, and shows siblings meanwhile. Only when no
+// connected member has it the conflict is judged without.
 
 // baseRounds is how often the connected members are asked for a base that none has sent, judgeRetry apart.
 const baseRounds = 3

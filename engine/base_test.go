@@ -191,6 +191,24 @@ func TestBaseThatIsNotHereIsFetchedFromAMember(t *testing.T) {
 	})
 }
 
+func TestMemberThatWasForgottenAndComesBackHasItsConflictsJudgedAlike(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "base", "a", "b", "c")
+		part(t, c, "before")
+		put(t, c.Node("a"), "carts", "k", "right")
+		put(t, c.Node("b"), "carts", "k", "left")
+		c.Net().Cut([]string{"a"}, []string{"b"}, []string{"c"})
+		c.Pass(2 * time.Second)
+		for _, gone := range []string{"a", "c"} {
+			require.NoError(t, c.Node("b").Forget(t.Context(), gone))
+		}
+		c.Pass(5 * time.Second)
+		c.Converge()
+		c.Pass(5 * time.Second)
+		everywhere(t, c, "k", "before>left,right")
+	})
+}
+
 func TestConflictWhoseBaseNobodyHasIsJudgedWithoutIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "base", "a", "b")

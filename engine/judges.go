@@ -17,7 +17,7 @@ const moduleChunk = 128 << 10
 
 var (
 	errModuleMissing = errors.New("the module's bytes are not all here: if they do not arrive, install it again or activate another one")
-	errBaseMissing   = errors.New("the value that these versions have overwritten is being fetched from another member")
+	errBaseMissing   = errors.New("what these versions have overwritten is being fetched from another member")
 	errRewriter      = errors.New("this node's metering is of another version than the handler record asks for")
 )
 

@@ -3,12 +3,16 @@ package replica
 import "slices"
 
 // Base returns the version that all siblings have overwritten, and overwrote last: their nearest common ancestor. It is nil when there is none, when there
-// are several, or when it is not remembered. It depends on nothing but the siblings, so that all replicas agree on it, but for Lacks.
+// are several, or when it is not remembered. It depends on nothing but the siblings, so that all replicas agree on it, but for Lacks: an Ancestor that Lacks,
+// and has no Dot, stands for one that others may remember, where the past of a sibling was forgotten here.
 //
 // The nearest common ancestor is what three-way merges start from: Mens, "A State-of-the-Art Survey on Software Merging" (IEEE TSE 28(5), 2002).
 func Base(siblings []Version) *Ancestor {
-	if len(siblings) < 2 {
+	switch {
+	case len(siblings) < 2 || slices.ContainsFunc(siblings, func(s Version) bool { return s.Past == nil }):
 		return nil
+	case slices.ContainsFunc(siblings, func(s Version) bool { return s.Past.isForgotten() }):
+		return &Ancestor{Lacks: true}
 	}
 	for _, e := range slices.Backward(siblings[0].Past.list()) {
 		switch common := commonTo(siblings, e); {

@@ -67,7 +67,11 @@ func (d *decoder) uvarint() uint64 {
 
 // count reads a number of things of at least size bytes each, all of which must fit into the rest.
 func (d *decoder) count(size int) int {
-	n := d.uvarint()
+	return d.fitting(d.uvarint(), size)
+}
+
+// fitting returns n, a number of things of at least size bytes each, if they fit into the rest.
+func (d *decoder) fitting(n uint64, size int) int {
 	if n > uint64(len(d.rest)/size) {
 		d.fail("more things than bytes")
 		return 0

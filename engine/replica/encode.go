@@ -27,8 +27,11 @@ const (
 //
 //	version byte, the actors in the order of their bytes, for each its base (0 for none), then the objects:
 //	key, versions (dot, stamp, value), context (actor, distance from its base), dots, the ancestors of the versions in the order of their age
-//	(dot, stamp, a byte for what follows, value), and if there are any, for each version the number of those in its past, of those before its gap,
-//	and twice the distance of each from the one before it, plus one when it is sole
+//	(dot, stamp, a byte for what follows, value), and for each version the number of those in its past, of those before its gap, and twice the distance
+//	of each from the one before it, plus one when it is sole
+//
+// The number of ancestors is sent plus one; a zero stands for versions none of which has a past. A past that was forgotten has one elder more than there
+// can be, and nothing else.
 //
 // A version that is a delete has a zero before its counter, and no value.
 //

@@ -25,7 +25,7 @@ func (r *Replica) NumPasts() int {
 	return r.aged.Len()
 }
 
-// CollectPasts forgets the pasts of versions that stand alone, when nothing concurrent to them can be under way any more: every known member is known to
+// CollectPasts forgets, but for that there were any, the pasts of versions that stand alone, when nothing concurrent to them can be under way any more: every known member is known to
 // have had the version at a moment of which this replica has everything that the member had. The members need not name this replica. It looks at some keys
 // and goes on from there with the next call. It returns how many pasts it has forgotten.
 func (r *Replica) CollectPasts(known []clock.Actor) int {
@@ -39,7 +39,9 @@ func (r *Replica) CollectPasts(known []clock.Actor) int {
 	due := r.pastsOver()
 	for _, key := range due {
 		e, _ := r.objects.get(key)
-		r.swap(key, e, Object{Versions: []Version{e.Versions[0].withoutPast()}, Context: e.Context})
+		v := e.Versions[0]
+		v.Past = r.forgotten
+		r.swap(key, e, Object{Versions: []Version{v}, Context: e.Context})
 	}
 	return len(due)
 }
@@ -75,7 +77,7 @@ func (r *Replica) know(known []clock.Actor) {
 
 // age keeps the set of keys with pasts.
 func (r *Replica) age(key string, old, next []Version) {
-	hasPast := func(v Version) bool { return v.Past != nil }
+	hasPast := func(v Version) bool { return len(v.Past.list()) > 0 }
 	switch had, has := slices.ContainsFunc(old, hasPast), slices.ContainsFunc(next, hasPast); {
 	case has:
 		if !had {

@@ -16,7 +16,7 @@ type Version struct {
 	Value []byte
 	// Deleted says that this version is a delete; Value is nil then.
 	Deleted bool
-	// Past is what the version has overwritten; nil when nothing, or when it is not known or not of use any more. See Base.
+	// Past is what the version has overwritten; nil when nothing, or when its author did not know. One that is of no use any more is forgotten. See Base.
 	Past *Past
 }
 

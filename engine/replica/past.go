@@ -16,6 +16,9 @@ import (
 //   - A past goes altogether once its version stands alone and nothing concurrent can be under way any more, see CollectPasts. Replicas do that at
 //     different times. Until then no concurrent version can arrive that they would judge differently; a write with an old context is made where both are
 //     known, and its object brings the other version with its past.
+//   - Members that are forgotten are not waited for. When one comes back with a concurrent version, some replicas have forgotten the past of the other,
+//     and some have not. So a replica remembers that it has forgotten a past, which no version without a past has: then it does not know whether there is
+//     a base, and asks for it as for a value that it lacks.
 
 const (
 	// maxPast is how many versions a past names at most.
@@ -34,7 +37,8 @@ type Ancestor struct {
 	Lacks bool
 }
 
-// Past is what a version has overwritten, as far as that is remembered: in the order of stamps, then dots. It is never changed.
+// Past is what a version has overwritten, as far as that is remembered: in the order of stamps, then dots. It is never changed. One without elders was
+// forgotten here.
 type Past struct {
 	elders []elder
 	// gap is 0, or the number of elders before which nothing is left out; what is left out after them has succeeded all of these.
@@ -50,6 +54,11 @@ type elder struct {
 
 func (v Version) compareAge(w Version) int {
 	return cmp.Or(cmp.Compare(v.Stamp, w.Stamp), v.Dot.Compare(w.Dot))
+}
+
+// isForgotten reports whether there was a past, which is not remembered here.
+func (p *Past) isForgotten() bool {
+	return p != nil && len(p.elders) == 0
 }
 
 func (v Version) withoutPast() Version {
@@ -90,7 +99,9 @@ func (r *Replica) pastOf(w Write, old entry, kept []Version) *Past {
 		*out = union(linesOf(old.Versions))
 	}
 	r.raise(out)
-	out.limit()
+	if out.limit(); len(out.elders) == 0 {
+		return nil
+	}
 	return out
 }
 
@@ -253,7 +264,9 @@ func recall(merged, old, arrived []Version) {
 		switch {
 		case mine != nil && mine.lacks():
 			merged[i].Past = mine.filled(old, arrived)
-		case mine == nil && theirs != nil && (len(merged) > 1 || !hasDot(old, v.Dot)):
+		case mine == nil && theirs.isForgotten():
+			merged[i].Past = theirs
+		case len(mine.list()) == 0 && len(theirs.list()) > 0 && (len(merged) > 1 || !hasDot(old, v.Dot)):
 			merged[i].Past = theirs.filled(old, arrived)
 		}
 	}

@@ -204,7 +204,7 @@ func TestPastGoesOnceNothingConcurrentCanBeUnderWay(t *testing.T) {
 	send(t, b, a)
 	require.Equal(t, 1, a.CollectPasts(known))
 	require.Zero(t, a.NumPasts())
-	require.Nil(t, a.Get("k")[0].Past)
+	require.Equal(t, &replica.Past{}, a.Get("k")[0].Past)
 }
 
 func TestPastsOfAConflictStayUntilItIsOver(t *testing.T) {
@@ -364,6 +364,55 @@ func TestConflictWhosePastOneReplicaHasForgottenIsJudgedAlike(t *testing.T) {
 	write(t, b, replica.Write{Key: "k", Value: []byte("slow"), Context: read})
 	send(t, b, a)
 	requireBase(t, "before1", a, b)
+}
+
+// reunited returns two replicas that have written k, each for itself, after both had the value before1 and took each other for gone: they have forgotten
+// what their versions have overwritten, and are, like the replicas that are with one of them and have not, about to hear of the other's version.
+func reunited(t *testing.T, withA, withB *replica.Replica) (a, b *replica.Replica) {
+	t.Helper()
+	a, b = open(1), open(2)
+	puts(t, a, "before", 1, b, withA, withB)
+	puts(t, a, "a", 1, withA)
+	puts(t, b, "b", 1, withB)
+	for _, r := range []*replica.Replica{a, b} {
+		require.Equal(t, 1, r.CollectPasts(nil))
+	}
+	return a, b
+}
+
+func TestWhoHasForgottenAPastGetsTheBaseFromWhoHasNot(t *testing.T) {
+	withA, withB := open(3), open(4)
+	a, b := reunited(t, withA, withB)
+	gather(t, a, b)
+	for _, r := range []*replica.Replica{a, b} {
+		require.Equal(t, &replica.Ancestor{Lacks: true}, replica.Base(r.Get("k")))
+	}
+	receive(t, a, wire(t, withA.Pack([]string{"k"}, 1<<20)))
+	require.Equal(t, &replica.Ancestor{Lacks: true}, replica.Base(a.Get("k")), "it needs both pasts")
+	receive(t, b, wire(t, withB.Pack([]string{"k"}, 1<<20)))
+	receive(t, a, wire(t, b.Pack([]string{"k"}, 1<<20)))
+	receive(t, b, wire(t, a.Pack([]string{"k"}, 1<<20)))
+	requireBase(t, "before1", a, b)
+}
+
+func TestWhoHearsOfAForgottenPastDoesNotTakeItForNone(t *testing.T) {
+	withA, withB, late := open(3), open(4), open(5)
+	a, b := reunited(t, withA, withB)
+	for _, r := range []*replica.Replica{a, b} {
+		receive(t, late, wire(t, r.Pack([]string{"k"}, 1<<20)))
+	}
+	require.Equal(t, &replica.Ancestor{Lacks: true}, replica.Base(late.Get("k")))
+	require.Zero(t, late.NumPasts())
+}
+
+func TestAVersionThatHasOverwrittenNothingHasNoBaseToAskFor(t *testing.T) {
+	a, b := open(1), open(2)
+	puts(t, a, "before", 1)
+	puts(t, a, "a", 1)
+	require.Equal(t, 1, a.CollectPasts(nil))
+	puts(t, b, "b", 1)
+	gather(t, a, b)
+	requireNoBase(t, a, b)
 }
 
 func TestMutationsThatAreMadeAgainHaveNoPast(t *testing.T) {

@@ -34,8 +34,12 @@ func ancestorsOf(vs []Version) []elder {
 
 // pasts appends what the versions of an object have overwritten.
 func (e *encoder) pasts(p Packed) {
+	if !slices.ContainsFunc(p.Object.Versions, func(v Version) bool { return v.Past != nil }) {
+		e.uvarint(0)
+		return
+	}
 	ancestors := ancestorsOf(p.Object.Versions)
-	e.uvarint(uint64(len(ancestors)))
+	e.uvarint(uint64(len(ancestors)) + 1)
 	for _, a := range ancestors {
 		e.uvarint(e.index[a.Dot.Actor])
 		e.uvarint(a.Dot.Counter)
@@ -51,20 +55,25 @@ func (e *encoder) pasts(p Packed) {
 			e.b = append(e.b, a.Value...)
 		}
 	}
-	if len(ancestors) == 0 {
-		return
-	}
 	for _, v := range p.Object.Versions {
 		e.past(v.Past, ancestors)
 	}
 }
 
+// pastForgotten stands where the number of elders does.
+const pastForgotten = maxPast + 1
+
 // past appends which of the ancestors a version has in its past.
 func (e *encoder) past(p *Past, ancestors []elder) {
-	e.uvarint(uint64(len(p.list())))
-	if p == nil {
+	switch {
+	case p == nil:
+		e.uvarint(0)
+		return
+	case p.isForgotten():
+		e.uvarint(pastForgotten)
 		return
 	}
+	e.uvarint(uint64(len(p.elders)))
 	e.uvarint(uint64(p.gap))
 	last, all := -1, Past{elders: ancestors}
 	for _, elder := range p.elders {
@@ -80,20 +89,21 @@ func (e *encoder) past(p *Past, ancestors []elder) {
 
 // pasts reads what the versions of an object have overwritten.
 func (d *decoder) pasts(vs []Version) {
-	ancestors := d.ancestors()
-	if len(ancestors) == 0 {
+	n := d.uvarint()
+	if n == 0 {
 		return
 	}
+	ancestors := d.ancestors(n - 1)
 	for i := range vs {
 		vs[i].Past = d.past(ancestors)
-		if p := vs[i].Past; p != nil && p.elders[len(p.elders)-1].compareAge(vs[i]) >= 0 {
+		if p := vs[i].Past; len(p.list()) > 0 && p.elders[len(p.elders)-1].compareAge(vs[i]) >= 0 {
 			d.fail("ancestor that is not older")
 		}
 	}
 }
 
-func (d *decoder) ancestors() []*Ancestor {
-	out := make([]*Ancestor, d.count(minElderSize))
+func (d *decoder) ancestors(n uint64) []*Ancestor {
+	out := make([]*Ancestor, d.fitting(n, minElderSize))
 	for i := range out {
 		out[i] = d.ancestor()
 		if d.err == nil && i > 0 && out[i-1].compareAge(out[i].Version) >= 0 {
@@ -132,8 +142,11 @@ func (d *decoder) ancestor() *Ancestor {
 
 func (d *decoder) past(ancestors []*Ancestor) *Past {
 	n := d.uvarint()
-	if d.err != nil || n == 0 {
+	switch {
+	case d.err != nil || n == 0:
 		return nil
+	case n == pastForgotten:
+		return &Past{}
 	}
 	if n > maxPast || n > uint64(len(ancestors)) {
 		d.fail("past that is too long")

@@ -101,6 +101,7 @@ func (r *Replica) take(p Packed, base, ahead clock.Context) bool {
 	versions := merge(old.Versions, p.Object.Versions, seenHere, seenThere)
 	own(versions, old.Versions)
 	recall(versions, old.Versions, p.Object.Versions)
+	r.ownForgotten(versions)
 	for _, v := range p.Object.Versions {
 		r.learn(v.Dot, p.Key)
 	}
@@ -127,6 +128,15 @@ func own(versions, old []Version) {
 		if !hasDot(old, v.Dot) {
 			versions[i].Value = bytes.Clone(v.Value)
 			versions[i].Past = nil
+		}
+	}
+}
+
+// ownForgotten lets all pasts that are not remembered be one.
+func (r *Replica) ownForgotten(versions []Version) {
+	for i, v := range versions {
+		if v.Past.isForgotten() {
+			versions[i].Past = r.forgotten
 		}
 	}
 }

@@ -60,6 +60,7 @@ type Replica struct {
 	scratch   []byte
 	aged      btree.Set[string] // keys with versions that have pasts
 	sweep     sweep
+	forgotten *Past         // stands for all pasts that are not remembered
 	known     []clock.Actor // the known members, as of the last collection; nil before the first
 
 	waits   map[clock.Actor]*btree.BTreeG[wait]
@@ -82,17 +83,18 @@ func New(self clock.Actor, o Options) *Replica {
 	}
 	o = o.withDefaults()
 	return &Replica{
-		self:    self,
-		options: o,
-		objects: newStore(o.Ordered),
-		waits:   map[clock.Actor]*btree.BTreeG[wait]{},
-		writers: map[clock.Actor]int{},
-		sealed:  map[clock.Actor]clock.Entry{},
-		sealing: map[clock.Actor]struct{}{},
-		lone:    map[clock.Actor]*btree.BTreeG[wait]{},
-		sights:  map[clock.Actor]*sight{},
-		dots:    newDotKeys(o.MaxDotKeys),
-		marks:   map[clock.Actor]*clock.Clock{},
+		self:      self,
+		options:   o,
+		forgotten: &Past{},
+		objects:   newStore(o.Ordered),
+		waits:     map[clock.Actor]*btree.BTreeG[wait]{},
+		writers:   map[clock.Actor]int{},
+		sealed:    map[clock.Actor]clock.Entry{},
+		sealing:   map[clock.Actor]struct{}{},
+		lone:      map[clock.Actor]*btree.BTreeG[wait]{},
+		sights:    map[clock.Actor]*sight{},
+		dots:      newDotKeys(o.MaxDotKeys),
+		marks:     map[clock.Actor]*clock.Clock{},
 	}
 }
 

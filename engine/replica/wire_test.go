@@ -64,7 +64,7 @@ func TestMessagesThatContradictThemselvesAreRefused(t *testing.T) {
 	id := func(b byte) string { x := actor(b).Bytes(); return string(x[:]) }
 	const stamp = "\x00\x00\x00\x00\x00\x00\x00\x01"
 	ofOne := "\x01\x01" + id(1) + "\x03\x01\x01k\x01\x00\x03" + stamp + "\x01v\x00\x00" // an object, up to its ancestors
-	_, err := replica.ParseDelta([]byte(ofOne + "\x01\x00\x01" + stamp + "\x00" + "\x01\x01\x01"))
+	_, err := replica.ParseDelta([]byte(ofOne + "\x02\x00\x01" + stamp + "\x00" + "\x01\x01\x01"))
 	require.NoError(t, err)
 	for name, b := range map[string]string{
 		"another version":                     "\x02\x00\x00",
@@ -81,13 +81,13 @@ func TestMessagesThatContradictThemselvesAreRefused(t *testing.T) {
 		"a context off the scale":             "\x01\x01" + id(1) + "\x01\x01\x01k\x00\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00",
 		"the same actor twice in one context": "\x01\x01" + id(1) + "\x01\x01\x01k\x00\x02\x00\x01\x00\x01\x00",
 		"the same dot twice":                  "\x01\x01" + id(1) + "\x01\x01\x01k\x00\x00\x02\x00\x01\x00\x00",
-		"an ancestor without a counter":       ofOne + "\x01\x00\x00" + stamp + "\x00" + "\x01\x00\x01",
-		"ancestors out of order":              ofOne + "\x02\x00\x02" + stamp + "\x00\x00\x01" + stamp + "\x00" + "\x01\x00\x01",
-		"an ancestor with half a value":       ofOne + "\x01\x00\x01" + stamp + "\x03" + "\x01\x00\x01",
-		"a past beyond the ancestors":         ofOne + "\x01\x00\x01" + stamp + "\x00" + "\x01\x00\x03",
-		"a past of more than the ancestors":   ofOne + "\x01\x00\x01" + stamp + "\x00" + "\x02\x00\x01\x01",
-		"an ancestor that is not older":       ofOne + "\x01\x00\x04" + stamp + "\x00" + "\x01\x00\x01",
-		"a gap after the end of a past":       ofOne + "\x01\x00\x01" + stamp + "\x00" + "\x01\x02\x01",
+		"an ancestor without a counter":       ofOne + "\x02\x00\x00" + stamp + "\x00" + "\x01\x00\x01",
+		"ancestors out of order":              ofOne + "\x03\x00\x02" + stamp + "\x00\x00\x01" + stamp + "\x00" + "\x01\x00\x01",
+		"an ancestor with half a value":       ofOne + "\x02\x00\x01" + stamp + "\x03" + "\x01\x00\x01",
+		"a past beyond the ancestors":         ofOne + "\x02\x00\x01" + stamp + "\x00" + "\x01\x00\x03",
+		"a past of more than the ancestors":   ofOne + "\x02\x00\x01" + stamp + "\x00" + "\x02\x00\x01\x01",
+		"an ancestor that is not older":       ofOne + "\x02\x00\x04" + stamp + "\x00" + "\x01\x00\x01",
+		"a gap after the end of a past":       ofOne + "\x02\x00\x01" + stamp + "\x00" + "\x01\x02\x01",
 		"dots of actors out of order":         "\x01\x02" + id(1) + id(2) + "\x01\x01\x01\x01k\x00\x00\x02\x01\x01\x00\x01",
 	} {
 		_, err := replica.ParseDelta([]byte(b + "\x00"))

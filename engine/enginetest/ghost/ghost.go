@@ -93,7 +93,7 @@ func (s *Story[K]) Bases(siblings []replica.Version) []*Event {
 // CheckBase checks a base of siblings, if there is one: all their authors had seen it, and nothing that succeeds it. Of a delete that some of them have
 // seen since nothing is left, so that they may have seen what it removed.
 func (s *Story[K]) CheckBase(siblings []replica.Version, base *replica.Ancestor) error {
-	if base == nil {
+	if base == nil || base.Dot.IsZero() && base.Lacks {
 		return nil
 	}
 	common, all := s.pasts(siblings)

@@ -148,7 +148,7 @@ func (s *sim) checkBase(n *node, key string) {
 	switch {
 	case len(want) != 1:
 		s.stats["conflict without base"]++
-	case base == nil:
+	case is.IsZero():
 		s.stats["base forgotten"]++
 	case base.Lacks:
 		s.stats["base without value"]++

@@ -107,7 +107,7 @@ func (s *sim) checkValues(n *node) {
 			return base != nil && !base.Lacks
 		}
 		base := replica.Base(n.rep.Get(key))
-		if base != nil && !s.forgetful && !slices.ContainsFunc(s.nodes, hasValue) {
+		if base != nil && !base.Dot.IsZero() && !s.forgetful && !slices.ContainsFunc(s.nodes, hasValue) {
 			s.fail("end: nobody has the value of the base of %s, %v", key, base.Dot)
 		}
 	}

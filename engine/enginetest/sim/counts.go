@@ -64,4 +64,5 @@ const (
 	CountBase          = "siblings with their base"
 	CountBaseForgotten = "siblings whose base is forgotten"
 	CountBaseLacking   = "siblings whose base is elsewhere"
+	CountBaseUnknown   = "siblings of which nobody knows whether they have a base"
 )

@@ -56,7 +56,8 @@ func (n *node) check(at place) {
 	}
 }
 
-// checkBase checks that the base of siblings is what they come from, and the same whenever and wherever they are siblings.
+// checkBase checks that the base of siblings is what they come from, and the same whenever and wherever they are siblings. Where pasts
+// were forgotten without waiting for a member, because it was forgotten too or not known yet, a node may not know it for a while: see checkBases.
 func (n *node) checkBase(s *story, siblings []replica.Version) {
 	if len(siblings) < 2 {
 		return
@@ -67,6 +68,9 @@ func (n *node) checkBase(s *story, siblings []replica.Version) {
 	}
 	of, is := fmt.Sprint(s.ID, ghost.Name(siblings)), clock.Dot{}
 	switch {
+	case isUnknown(base):
+		n.w.counts[CountBaseUnknown]++
+		return
 	case base == nil && len(s.Bases(siblings)) == 1:
 		n.w.counts[CountBaseForgotten]++
 	case base != nil && base.Lacks:
@@ -81,6 +85,38 @@ func (n *node) checkBase(s *story, siblings []replica.Version) {
 		n.w.fail("%s has for %s the base %v, elsewhere it was %v", n.name, of, is, was)
 	}
 	n.w.bases[of] = is
+}
+
+// isUnknown says whether the past of a sibling was forgotten here, which others may remember.
+func isUnknown(base *replica.Ancestor) bool { return base != nil && base.Lacks && base.Dot.IsZero() }
+
+// checkBases checks that all nodes know the base of siblings which a handler judges if any of them does.
+func (w *world) checkBases() {
+	for _, table := range slices.DeleteFunc(tables(), isLocal) {
+		for _, key := range keys() {
+			knows := map[bool]string{}
+			for _, n := range w.staying() {
+				if siblings := n.judged(table, key); len(siblings) > 1 {
+					knows[!isUnknown(replica.Base(siblings))] = n.name
+				}
+			}
+			if len(knows) > 1 {
+				w.fail("%s knows the base of %s/%s, and %s does not", knows[true], table, key, knows[false])
+			}
+		}
+	}
+}
+
+// judged returns the versions of a key where they differ and the table has a handler.
+func (n *node) judged(table, key string) []replica.Version {
+	if n.w.err != nil || n.table(table).Active == nil {
+		return nil
+	}
+	held, err := n.driver.Held(table, key)
+	if err != nil || !slices.ContainsFunc(held.Versions, func(v replica.Version) bool { return !v.Equals(held.Versions[0]) }) {
+		return nil
+	}
+	return held.Versions
 }
 
 // learn adds the writes that the node knows of now. It never forgets one, and never knows one without its past.

@@ -30,6 +30,7 @@ func (w *world) rest() {
 	}
 	w.awaitRest()
 	w.checkEqual()
+	w.checkBases()
 	w.checkWatches()
 	w.checkAcknowledged()
 }
