@@ -40,7 +40,8 @@ type tableFact struct {
 	Rejected []TableOptions
 }
 
-// handlerRecord says what runs for a table of this epoch.
+// handlerRecord says what runs for a table of this epoch. Its limits and metering are those that the module once had: as long as the module is installed, those
+// of its pluginRecord are in force; see facts.asInstalled.
 type handlerRecord struct {
 	_          struct{} `cbor:",toarray"`
 	TableEpoch uint64
@@ -64,6 +65,7 @@ type pluginRecord struct {
 	Chunks   int
 	Time     uint64 // unix milliseconds
 	Limits   Limits
+	Given    uint64 // when these limits were given: unix milliseconds, or later than those that they replace; 0 when none were
 	Rewriter int
 	Imports  []string
 	Check    []byte // a report in JSON, or nothing
@@ -148,7 +150,10 @@ func (f *facts) learn(key string, versions []replica.Version) (string, []Event) 
 	case keyShadow:
 		put(f.shadows, rest, versions, f.codec, laterHandler)
 	case keyPlugin:
-		put(f.plugins, key, versions, f.codec, betterPlugin)
+		delete(f.plugins, key)
+		if p, found := pluginOf(f.codec, versions); found {
+			f.plugins[key] = p
+		}
 	case keyQuarantine:
 		put(f.quarantines, key, versions, f.codec, func(a, b quarantineRecord) bool { return a.Restart && !b.Restart })
 	case keySecret:

@@ -127,10 +127,11 @@ func (e *Engine) decideHandler(ctx context.Context, t *table, decide func(before
 
 func (c *Core) unixMilli() uint64 { return uint64(c.cfg.Now().UnixMilli()) }
 
+// publicHandler is a record as people see it, with the limits that its module has now.
 func (s *space) publicHandler(r handlerRecord) Handler {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.facts.public(r)
+	return s.facts.public(s.facts.asInstalled(r))
 }
 
 // then puts a record in force, after the one that is.
@@ -162,13 +163,11 @@ func (e handlerEntry) back(now uint64, installed []pluginRecord) (handlerEntry, 
 	return e, ErrNoEarlier
 }
 
-// again is the record that puts an earlier one's module in force once more, as it is installed now.
+// again is the record that puts an earlier one's module in force once more.
 func (e handlerEntry) again(r handlerRecord, now uint64, installed []pluginRecord) (_ handlerRecord, ok bool) {
-	i := slices.IndexFunc(installed, r.runs)
-	if i < 0 {
+	if !slices.ContainsFunc(installed, r.runs) {
 		return r, false
 	}
-	r.Limits, r.Rewriter = installed[i].Limits, installed[i].Rewriter
 	r.Epoch, r.Time, r.Disabled, r.ByHand = e.Active.Epoch+1, now, false, false
 	return r, true
 }

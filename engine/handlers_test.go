@@ -276,6 +276,7 @@ func TestACheckReportOfBothSidesOfASplitIsNotLost(t *testing.T) {
 			all, err := c.Node(name).Plugins(t.Context())
 			require.NoError(t, err)
 			require.Len(t, all, 1)
+			require.NotNil(t, all[0].Checked, name)
 			require.Equal(t, "ok 14/14", all[0].Checked.String(), name)
 		}
 	})

@@ -100,24 +100,22 @@ func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, 
 func (e *Engine) install(ctx context.Context, rec pluginRecord, module []byte) (PluginInfo, error) {
 	s := e.core.space
 	held, known := s.plugin(rec.key())
-	if known {
-		rec.Number = held.Number
-	}
-	changed := true
-	var dots []waitDot
-	if _, err := s.module(rec.SHA256); known && err == nil {
-		rec, changed = held.renewed(rec)
-	} else if dots, err = e.core.storeModule(rec, module); err != nil {
-		return PluginInfo{}, err
-	}
-	if !known {
+	if rec.Number = held.Number; !known {
 		rec.Number = s.nextNumber(rec.Name)
 	}
-	renewed, err := e.core.renewPlugin(rec, changed)
+	var dots []waitDot
+	_, err := s.module(rec.SHA256)
+	missing := !known || err != nil
+	if missing {
+		if dots, err = e.core.storeModule(rec, module); err != nil {
+			return PluginInfo{}, err
+		}
+	}
+	rec, written, err := e.core.writePlugin(rec, missing) // with bytes also as it was: a removal elsewhere has not seen them
 	if err != nil {
 		return PluginInfo{}, err
 	}
-	if dots = append(dots, renewed...); len(dots) > 0 {
+	if dots = append(dots, written...); len(dots) > 0 {
 		err = e.awaitRecord(ctx, dots...)
 	}
 	return e.installed(ctx, rec, err)
@@ -129,8 +127,8 @@ func (r pluginRecord) renewed(again pluginRecord) (_ pluginRecord, changed bool)
 	if len(again.Check) > 0 {
 		r.Check = again.Check
 	}
-	if again.Limits != (Limits{}) {
-		r.Limits = again.Limits
+	if again.isLimited() && again.Limits != r.Limits {
+		r.Limits, r.Given = again.Limits, max(again.Given, r.Given+1)
 	}
 	r.Rewriter = again.Rewriter
 	return r, r.Limits != before.Limits || r.Rewriter != before.Rewriter || !bytes.Equal(r.Check, before.Check)
@@ -138,11 +136,18 @@ func (r pluginRecord) renewed(again pluginRecord) (_ pluginRecord, changed bool)
 
 func (c *Core) newPlugin(name string, module []byte, l Limits) pluginRecord {
 	sum := sha256.Sum256(module)
-	return pluginRecord{
+	rec := pluginRecord{
 		Name: name, SHA256: hex.EncodeToString(sum[:]), Size: len(module), Chunks: (len(module) + moduleChunk - 1) / moduleChunk,
 		Time: c.unixMilli(), Limits: l, Rewriter: c.judges.rewriter(),
 	}
+	if rec.isLimited() {
+		rec.Given = rec.Time
+	}
+	return rec
 }
+
+// isLimited says whether limits were given.
+func (r pluginRecord) isLimited() bool { return r.Limits != (Limits{}) }
 
 // maxImports bounds the imports that are shown of a module: a module may import one function many times.
 const maxImports = 64

@@ -40,21 +40,22 @@ func handlersOf(c codec, versions []replica.Version, tableEpoch uint64) (held ha
 
 // after adds a record to the earlier ones. One that would bring nothing else than what is in force is none.
 func (e handlerEntry) after(r handlerRecord) handlerEntry {
-	if r.isSame(e.Active) || slices.Contains(e.Earlier, r) {
+	if r.sameModule(e.Active) || slices.Contains(e.Earlier, r) {
 		return e
 	}
 	earlier := append(slices.Clone(e.Earlier), r)
 	return handlerEntry{Active: e.Active, Earlier: earlier[max(0, len(earlier)-maxEarlier):]}
 }
 
-// isSame says whether two records run the same module in the same way.
-func (r handlerRecord) isSame(as handlerRecord) bool {
-	return r.sameModule(as) && r.Limits == as.Limits && r.Rewriter == as.Rewriter
-}
-
-// sameModule says whether two records run the same module, however.
+// sameModule says whether two records run the same module.
 func (r handlerRecord) sameModule(as handlerRecord) bool {
 	return r.Plugin == as.Plugin && r.SHA256 == as.SHA256
+}
+
+// sameActivation says whether two records are of one activation, whatever limits the module has had since.
+func (r handlerRecord) sameActivation(as handlerRecord) bool {
+	r.Limits, r.Rewriter = as.Limits, as.Rewriter
+	return r == as
 }
 
 // runs says whether it is this module that a record runs.
@@ -93,7 +94,7 @@ func (f *facts) learnHandler(table string, versions []replica.Version) {
 // handler name.
 func (f *facts) handler(t *table) (handlerRecord, bool) {
 	if e, ok := f.handlers[t.name]; ok && e.Active.TableEpoch == t.epoch {
-		return e.Active, true
+		return f.asInstalled(e.Active), true
 	}
 	var first pluginRecord
 	for _, p := range f.plugins {
@@ -105,6 +106,15 @@ func (f *facts) handler(t *table) (handlerRecord, bool) {
 		return handlerRecord{}, false
 	}
 	return first.handler(t, first.Time), true
+}
+
+// asInstalled is a record with the limits and the metering with which its module is installed: they belong to the module, and nobody writes the record anew when
+// they change. What is told apart by the record, as views and quarantines are, is told apart by them too.
+func (f *facts) asInstalled(r handlerRecord) handlerRecord {
+	if p, ok := f.plugins[pluginKey(r.Plugin, r.SHA256)]; ok {
+		r.Limits, r.Rewriter = p.Limits, p.Rewriter
+	}
+	return r
 }
 
 // handler is the record of a module for a table.
@@ -120,7 +130,7 @@ func (f *facts) earlier(t *table) (out []handlerRecord) {
 	}
 	for _, r := range e.Earlier {
 		if _, installed := f.plugins[pluginKey(r.Plugin, r.SHA256)]; installed && !r.sameModule(e.Active) {
-			out = append(out, r)
+			out = append(out, f.asInstalled(r))
 		}
 	}
 	return out
@@ -166,10 +176,28 @@ func compareInstalled(a, b pluginRecord) int {
 	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Time, b.Time), strings.Compare(a.SHA256, b.SHA256))
 }
 
-// betterPlugin chooses among the records that two sides of a split have written of one module: the one with a report, then the later one.
-func betterPlugin(held, than pluginRecord) bool {
-	if (len(held.Check) > 0) != (len(than.Check) > 0) {
-		return len(held.Check) > 0
+// pluginOf joins the records that two sides of a split have written of one module.
+func pluginOf(c codec, versions []replica.Version) (held pluginRecord, found bool) {
+	for _, v := range versions {
+		r, err := decode[pluginRecord](c, v.Value)
+		switch {
+		case err != nil: // written by a newer node
+		case !found:
+			held, found = r, true
+		default:
+			held = r.joined(held)
+		}
 	}
-	return held.Time > than.Time
+	return held, found
+}
+
+// joined is a record beside one that was written before it: with the limits that were given last, and with a report if either has one.
+func (r pluginRecord) joined(before pluginRecord) pluginRecord {
+	if before.Given > r.Given {
+		r.Limits, r.Given = before.Limits, before.Given
+	}
+	if len(r.Check) == 0 {
+		r.Check = before.Check
+	}
+	return r
 }

@@ -8,70 +8,40 @@ import (
 	"github.com/kvnode/kvnode/engine/replica"
 )
 
-// renewPlugin writes the record of a module, where that has changed, and lets the tables that use the module run it as it is installed now: limits belong to a
-// module, not to its activation. It returns what to wait for.
-func (c *Core) renewPlugin(p pluginRecord, changed bool) ([]waitDot, error) {
-	var dots []waitDot
-	write := func(key string, decide decision) (written bool, err error) {
-		dot, events, err := c.decideCatalogue(key, c.stamp(), decide)
-		if errors.Is(err, errAsItIs) {
-			return false, nil
-		}
-		if err == nil {
-			c.report(events...)
-			dots = append(dots, waitDot{p: c.space.catalogue, dot: dot})
-		}
-		return err == nil, err
-	}
-	if changed {
-		if _, err := write(p.key(), func([]replica.Version) ([]byte, error) { return c.codec.record(p), nil }); err != nil {
-			return nil, err
-		}
-	}
-	for _, t := range c.space.sortedTables() {
-		inForce, err := write(keyHandler+t.name, c.renewHandler(t, p))
-		if err != nil {
-			return nil, fmt.Errorf("renew the handler of table %s: %w", t.name, err)
-		}
-		if inForce {
-			c.report(Event{Kind: EventHandlerActive, Table: t.name})
-		}
-		if _, err := write(keyShadow+t.name, c.renewShadow(t, p)); err != nil {
-			return nil, fmt.Errorf("renew the shadow of table %s: %w", t.name, err)
-		}
-	}
-	return dots, nil
-}
-
-// renewHandler is what becomes of a table's handlers when a module is installed anew. The way back stays as it is.
-func (c *Core) renewHandler(t *table, p pluginRecord) decision {
-	return func(held []replica.Version) ([]byte, error) {
-		entry, activated := handlersOf(c.codec, held, t.epoch)
-		if !activated || !entry.Active.renewed(p, c.unixMilli()) {
-			return nil, errAsItIs
-		}
-		return c.codec.record(entry), nil
-	}
-}
-
-// renewShadow is the same for its shadow.
-func (c *Core) renewShadow(t *table, p pluginRecord) decision {
-	return func(held []replica.Version) ([]byte, error) {
-		rec, found := shadowOf(c.codec, held, t.epoch)
-		if !found || !rec.renewed(p, c.unixMilli()) {
-			return nil, errAsItIs
+// writePlugin writes the record of a module that is installed: what comes with that, over what is held by now. Where that changes nothing it is written only
+// if anyway says so. It returns the record that holds, and what to wait for.
+func (c *Core) writePlugin(rec pluginRecord, anyway bool) (pluginRecord, []waitDot, error) {
+	isRenewed := false
+	dot, events, err := c.decideCatalogue(rec.key(), c.stamp(), func(held []replica.Version) ([]byte, error) {
+		if before, known := pluginOf(c.codec, held); known {
+			var changed bool
+			if rec, changed = before.renewed(rec); !changed && !anyway {
+				return nil, errAsItIs
+			}
+			isRenewed = rec.Limits != before.Limits || rec.Rewriter != before.Rewriter
 		}
 		return c.codec.record(rec), nil
+	})
+	switch {
+	case errors.Is(err, errAsItIs):
+		return rec, nil, nil
+	case err != nil:
+		return rec, nil, fmt.Errorf("write the record of the module: %w", err)
 	}
+	c.report(events...)
+	if isRenewed {
+		c.reportRenewed(rec)
+	}
+	return rec, []waitDot{{p: c.space.catalogue, dot: dot}}, nil
 }
 
-// renewed gives a record the limits and the metering with which its module is installed, and says whether they are others.
-func (r *handlerRecord) renewed(p pluginRecord, now uint64) bool {
-	if !r.runs(p) || r.Limits == p.Limits && r.Rewriter == p.Rewriter {
-		return false
+// reportRenewed reports in which tables the handler is another from now on: limits belong to a module, and the one that judges them has new ones.
+func (c *Core) reportRenewed(p pluginRecord) {
+	for _, t := range c.space.sortedTables() {
+		if h, ok := c.space.handler(t); ok && h.runs(p) && !h.Disabled {
+			c.report(Event{Kind: EventHandlerActive, Table: t.name})
+		}
 	}
-	r.Limits, r.Rewriter, r.Epoch, r.Time = p.Limits, p.Rewriter, r.Epoch+1, now
-	return true
 }
 
 // installed describes a module that was written, and loads it if a table uses it: the first conflict does not wait for that.

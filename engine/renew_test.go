@@ -3,7 +3,9 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -49,7 +51,7 @@ func TestNewLimitsAreInForceWhereverTheModuleIs(t *testing.T) {
 			for _, table := range []string{"carts", "bills"} {
 				i := info(t, c.Node(name), table)
 				require.Equal(t, limits, i.Active.Limits, table)
-				require.Equal(t, uint64(2), i.Active.Epoch, table)
+				require.Equal(t, uint64(1), i.Active.Epoch, "it is the same activation")
 				require.Empty(t, i.Earlier, "it is the same module")
 			}
 			require.Equal(t, limits, info(t, c.Node(name), "lists").Shadow.Limits)
@@ -100,6 +102,129 @@ func TestTheWayBackIsToModulesAsTheyAreInstalledNow(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, h.Number)
 		require.Equal(t, uint64(77), h.Limits.Fuel)
+	})
+}
+
+// change does to carts at a node what a word says: activate it, shadow lists by it, install it with a report, or with so much fuel.
+func change(t *testing.T, n *enginetest.Node, what string) {
+	t.Helper()
+	switch what {
+	case "activate":
+		activate(t, n, "carts")
+	case "shadow":
+		_, err := n.ActivateShadow(t.Context(), "lists", "carts")
+		require.NoError(t, err)
+	case "report":
+		install(t, n, "carts", "union", engine.WithCheck(checkReport(info(t, n, "carts").Active.SHA256, 10)))
+	default:
+		fuel, err := strconv.ParseUint(what, 10, 64)
+		require.NoError(t, err)
+		reinstall(t, n, engine.Limits{Fuel: fuel})
+	}
+}
+
+func TestLimitsInForceAreThoseOfTheModuleAfterASplit(t *testing.T) {
+	for name, test := range map[string]struct {
+		before string // done at a before the split
+		split  []string
+		want   uint64
+	}{
+		"one side gives them more often":       {before: "activate", split: []string{"a 66", "a 77", "b 88"}, want: 88},
+		"the other side gives others later":    {before: "activate", split: []string{"b 66", "b 88", "a 77"}, want: 77},
+		"the other side activates the module":  {before: "report", split: []string{"a activate", "b 88"}, want: 88},
+		"the other side activates it later":    {before: "66", split: []string{"b 88", "a activate"}, want: 88},
+		"the other side reports":               {before: "activate", split: []string{"a report", "b 88"}, want: 88},
+		"the other side reports later":         {before: "66", split: []string{"b 88", "a report"}, want: 88},
+		"a report comes to those given before": {before: "88", split: []string{"a report", "b activate"}, want: 88},
+		"the other side has it as a shadow":    {before: "activate", split: []string{"a shadow", "b 88"}, want: 88},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := open(t, "union", "a", "b", "c")
+				create(t, c.Node("a"), "lists", "latest")
+				change(t, c.Node("a"), test.before)
+				isolate(c)
+				for _, step := range test.split {
+					c.Pass(time.Second)
+					node, what, _ := strings.Cut(step, " ")
+					change(t, c.Node(node), what)
+				}
+				c.Converge()
+				for _, name := range c.Names() {
+					require.Equal(t, test.want, installedFuel(t, c.Node(name)), name)
+					require.Equal(t, test.want, info(t, c.Node(name), "carts").Active.Limits.Fuel, name)
+					if shadow := info(t, c.Node(name), "lists").Shadow; shadow != nil {
+						require.Equal(t, test.want, shadow.Limits.Fuel, name)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestNewLimitsAndAReportOfTwoSidesOfASplitAreBothKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a", "b")
+		isolate(c)
+		change(t, c.Node("a"), "report")
+		c.Pass(time.Second)
+		change(t, c.Node("b"), "88")
+		c.Converge()
+		for _, name := range c.Names() {
+			all, err := c.Node(name).Plugin(t.Context(), "carts")
+			require.NoError(t, err)
+			require.Equal(t, uint64(88), all[0].Limits.Fuel, name)
+			require.NotNil(t, all[0].Checked, name)
+		}
+	})
+}
+
+func TestLimitsThatReplaceThoseOfANodeWhoseClockIsAheadStayReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a")
+		c.Start("b", func(cfg *engine.Config) { cfg.Now = func() time.Time { return time.Now().Add(time.Hour) } })
+		require.NoError(t, c.Node("b").AwaitReady(t.Context()))
+		change(t, c.Node("b"), "66")
+		isolate(c)
+		change(t, c.Node("a"), "77")
+		c.Pass(time.Second)
+		change(t, c.Node("b"), "report")
+		c.Converge()
+		for _, name := range c.Names() {
+			require.Equal(t, uint64(77), installedFuel(t, c.Node(name)), name)
+			require.Equal(t, uint64(77), info(t, c.Node(name), "carts").Active.Limits.Fuel, name)
+		}
+	})
+}
+
+func TestNewLimitsOfADisabledHandlerAreNoActivation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a", "b")
+		activate(t, c.Node("a"), "carts")
+		before := c.Count(engine.EventHandlerActive)
+		reinstall(t, c.Node("b"), engine.Limits{Fuel: 66})
+		require.Equal(t, before+1, c.Count(engine.EventHandlerActive))
+		_, err := c.Node("a").Disable(t.Context(), "carts")
+		require.NoError(t, err)
+		reinstall(t, c.Node("b"), engine.Limits{Fuel: 77})
+		require.True(t, info(t, c.Node("a"), "carts").Active.Disabled)
+		require.Equal(t, before+1, c.Count(engine.EventHandlerActive), "it is not active")
+	})
+}
+
+func TestAModuleThatIsGivenOtherLimitsIsDisabledStillWhenItTrapsTooOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "trap", "a", "b", "c")
+		activate(t, c.Node("a"), "carts")
+		_, err := c.Node("a").InstallPlugin(t.Context(), "carts", []byte("trap"), engine.Limits{Fuel: 99})
+		require.NoError(t, err)
+		for i := range 3 {
+			fork(t, c.Node("a"), fmt.Sprint("k", i), "1", "2")
+			restart(t, c, i+1)
+		}
+		fork(t, c.Node("a"), "k3", "1", "2")
+		c.Await("the module to be disabled", func() bool { return info(t, c.Node("a"), "carts").Active.Disabled })
+		require.Equal(t, uint64(99), info(t, c.Node("b"), "carts").Active.Limits.Fuel)
 	})
 }
 

@@ -252,18 +252,21 @@ func TestQuorumCountsMembersThatConfirmedAndThenLeft(t *testing.T) {
 	})
 }
 
-func TestModuleWhoseBytesWereLostIsInstalledAgain(t *testing.T) {
+func TestModuleWhoseBytesWereLostIsInstalledAgainAsItWas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := open(t, "union", "a")
+		c := open(t, "", "a")
 		a := c.Node("a")
-		plugins, err := a.Plugins(t.Context())
+		limits := engine.Limits{Fuel: 77}
+		sha := install(t, a, "carts", "union").SHA256
+		before, err := a.InstallPlugin(t.Context(), "carts", []byte("union"), limits, engine.WithCheck(checkReport(sha, 10)))
 		require.NoError(t, err)
-		require.NoError(t, engine.LoseModule(a.Engine, plugins[0].SHA256))
+		activate(t, a, "carts")
+		require.NoError(t, engine.LoseModule(a.Engine, sha))
 		lost, err := a.Plugins(t.Context())
 		require.NoError(t, err)
 		require.False(t, lost[0].Here)
-		again, err := a.InstallPlugin(t.Context(), "carts", []byte("union"), engine.Limits{})
-		require.NoError(t, err)
-		require.True(t, again.Here)
+		c.Pass(time.Second)
+		require.Equal(t, before, install(t, a, "carts", "union"), "nothing else was given")
+		require.Equal(t, limits, info(t, a, "carts").Active.Limits)
 	})
 }

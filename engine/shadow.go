@@ -163,7 +163,7 @@ func (v view) endsAs(w view) bool {
 // compareShadow lets the table's shadow, if it has one, judge a conflict that has come to its end under what is in force.
 func (c *Core) compareShadow(job Job, have, banned bool) {
 	rec, ok := c.space.shadow(job.t)
-	if !ok || rec.isSame(job.handler) || rec.Rewriter != c.judges.rewriter() || !have && c.fetchBase(job) {
+	if !ok || rec.sameModule(job.handler) || rec.Rewriter != c.judges.rewriter() || !have && c.fetchBase(job) {
 		return
 	}
 	shadow := job

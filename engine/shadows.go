@@ -98,5 +98,5 @@ func (s *space) shadow(t *table) (handlerRecord, bool) {
 
 func (f *facts) shadow(t *table) (handlerRecord, bool) {
 	r, ok := f.shadows[t.name]
-	return r, ok && r.TableEpoch == t.epoch
+	return f.asInstalled(r), ok && r.TableEpoch == t.epoch
 }

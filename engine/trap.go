@@ -112,7 +112,7 @@ func (c *Core) quarantine(job Job, reason string, restart bool) (waitDot, error)
 func (c *Core) disable(job Job) {
 	_, events, err := c.decideCatalogue(keyHandler+job.t.name, c.stamp(), func(held []replica.Version) ([]byte, error) {
 		entry, activated := handlersOf(c.codec, held, job.t.epoch)
-		if activated && entry.Active != job.handler {
+		if activated && !entry.Active.sameActivation(job.handler) {
 			return nil, errAsItIs // another one was activated meanwhile
 		}
 		entry.Active = job.handler.disabled(uint64(c.cfg.Now().UnixMilli()))
