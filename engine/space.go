@@ -271,7 +271,13 @@ func (s *space) secrets() [][]byte {
 
 // holdsLocal says whether a table that is not replicated has keys.
 func (s *space) holdsLocal() bool {
-	return slices.ContainsFunc(s.sortedTables(), func(t *table) bool { return t.options.Local && s.info(t).Keys > 0 })
+	return slices.ContainsFunc(s.sortedTables(), func(t *table) bool { return t.options.Local && slices.ContainsFunc(t.parts[:], (*partition).hasKeys) })
+}
+
+func (p *partition) hasKeys() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.rep.Len() > 0
 }
 
 // find returns the partition that a frame names, nil when this node has no such table of this epoch.

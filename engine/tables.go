@@ -134,24 +134,12 @@ func (s *space) info(t *table) TableInfo {
 	return out
 }
 
-// numConflictsLocked counts the keys of a partition with two or more versions that the table shows.
+// numConflictsLocked is the number of keys of a partition with two or more versions that the table shows.
 func (t *table) numConflictsLocked(p *partition) int {
 	if t.options.Deletes == VisibleDeletes {
 		return p.rep.NumConflicts()
 	}
-	n := 0
-	for key := range p.rep.Conflicts() {
-		values := 0
-		for _, v := range p.rep.Get(key) {
-			if !v.Deleted {
-				values++
-			}
-		}
-		if values > 1 {
-			n++
-		}
-	}
-	return n
+	return p.rep.NumContested()
 }
 
 // decide replaces one record of the catalogue by what becomes of it, and waits until the connected members have that.

@@ -142,3 +142,42 @@ func receiveByDefinition(t *rapid.T, n *replica.Replica, d replica.Delta) {
 	require.Equal(t, withoutPasts(want.Versions), withoutPasts(n.Get(p.Key)))
 	require.True(t, n.Context(p.Key).CoversAll(want.Context))
 }
+
+func TestCountsAreThoseOfTheVersionsThatAreThere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nodes := []*replica.Replica{open(1), open(2)}
+		var sent []replica.Delta
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			n := rapid.SampledFrom(nodes).Draw(t, "node")
+			if len(sent) > 0 && rapid.Bool().Draw(t, "receive") {
+				_, err := n.Receive(rapid.SampledFrom(sent).Draw(t, "delta"))
+				require.NoError(t, err)
+			} else {
+				w := replica.Write{Key: rapid.SampledFrom([]string{"j", "k", "l"}).Draw(t, "key"), Value: []byte{byte(len(sent))}}
+				w.Delete, w.Visible = rapid.Bool().Draw(t, "delete"), rapid.Bool().Draw(t, "visible")
+				w.Context = rapid.SampledFrom([]clock.Context{nil, {}, nodes[0].Context(w.Key)}).Draw(t, "context")
+				_, err := n.Write(w)
+				require.NoError(t, err)
+				d, _ := n.Drain(1 << 20)
+				sent = append(sent, d)
+			}
+			requireCounted(t, n)
+		}
+	})
+}
+
+// requireCounted requires that the counts of a replica are those of its versions.
+func requireCounted(t *rapid.T, r *replica.Replica) {
+	keys, conflicts, contested := 0, 0, 0
+	for _, versions := range r.All() {
+		keys++
+		if len(versions) > 1 {
+			conflicts++
+		}
+		values := slices.DeleteFunc(slices.Clone(versions), func(v replica.Version) bool { return v.Deleted })
+		if len(values) > 1 {
+			contested++
+		}
+	}
+	require.Equal(t, []int{keys, conflicts, contested}, []int{r.Len(), r.NumConflicts(), r.NumContested()})
+}

@@ -57,6 +57,7 @@ type Replica struct {
 	bytes     int64   // size of those keys and their values
 	sum       sum128
 	conflicts btree.Set[string]
+	contested int // keys with two or more values
 	scratch   []byte
 	aged      btree.Set[string] // keys with versions that have pasts
 	sweep     sweep
@@ -168,6 +169,11 @@ func (r *Replica) Bytes() int64 {
 // NumConflicts returns the number of keys with two or more versions, one of which is a value.
 func (r *Replica) NumConflicts() int {
 	return r.conflicts.Len()
+}
+
+// NumContested returns the number of keys with two or more versions that are values: NumConflicts without the keys at which a lone value meets deletes.
+func (r *Replica) NumContested() int {
+	return r.contested
 }
 
 // NumUnstable returns the number of mutations in the log: those that some known member may still lack.

@@ -88,6 +88,23 @@ func (r *Replica) count(key string, old, next []Version) {
 	case was && !is:
 		r.conflicts.Delete(key)
 	}
+	switch was, is := isContested(old), isContested(next); {
+	case is && !was:
+		r.contested++
+	case was && !is:
+		r.contested--
+	}
+}
+
+// isContested reports whether two or more of the versions are values.
+func isContested(vs []Version) bool {
+	n := 0
+	for _, v := range vs {
+		if !v.Deleted {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // isConflict reports whether versions contradict each other; deletes do not.
