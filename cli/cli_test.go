@@ -192,7 +192,7 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// judged is a conflict with a verdict that is no expectation.
+// judged is a conflict with a verdict that is no expectation, or with one of a handler that is disabled.
 func judged(verdict string) engine.Conflict {
 	c := engine.Conflict{
 		Table: "carts", Key: "k", Verdict: verdict, Open: true, Versions: []engine.Version{{Value: []byte("1"), Stamp: 1}, {Value: []byte("2"), Stamp: 2}},
@@ -202,6 +202,9 @@ func judged(verdict string) engine.Conflict {
 		c.ID, c.State, c.Reason = "e100", engine.Quarantined, "as the fake says"
 	case "policy":
 		c.ID, c.State = "e200", engine.Resolved
+	case "disabled":
+		c.ID, c.State, c.Verdict, c.Reason = "e400", engine.Disabled, "", "disabled by hand"
+		c.Recorded = &engine.Outcome{State: engine.Resolved, Verdict: "value", Value: []byte("1,2")}
 	default:
 		c.ID, c.State = "e300", engine.Pending
 	}

@@ -126,6 +126,9 @@ func fillConflict(w *grid, f rest.Conflict) {
 	if f.Reason != "" {
 		w.row("reason", cell(f.Reason))
 	}
+	if f.Recorded != nil {
+		w.row("recorded", outcome(*f.Recorded))
+	}
 	w.fact("plugin", f.Plugin)
 	w.fact("module", f.SHA256)
 	if f.Fuel > 0 {

@@ -115,18 +115,19 @@ func inputVersion(v rest.Version) plugins.Version {
 
 // wantOf is the recorded verdict as an expectation; nil, and why, where there is none that a handler could be held to.
 func wantOf(f rest.Conflict) (want *fixture.Want, why string) {
-	switch f.Verdict {
+	o := f.Outcome()
+	switch o.Verdict {
 	case "value":
-		if f.Value == nil {
+		if o.Value == nil {
 			return nil, "its value is too long for this node to have been told"
 		}
-		return fixture.Expect(plugins.Verdict{Kind: plugins.Set, Value: f.Value}), ""
+		return fixture.Expect(plugins.Verdict{Kind: plugins.Set, Value: o.Value}), ""
 	case "delete":
 		return fixture.Expect(plugins.Verdict{Kind: plugins.Delete}), ""
 	case "keep":
 		return fixture.Expect(plugins.Verdict{Kind: plugins.Keep}), ""
 	case "error":
-		return fixture.Expect(plugins.Verdict{Kind: plugins.Failed, Message: f.Reason}), ""
+		return fixture.Expect(plugins.Verdict{Kind: plugins.Failed, Message: o.Reason}), ""
 	case "trap":
 		return nil, "the handler trapped"
 	case "policy":

@@ -60,19 +60,24 @@ func (e *Engine) Conflicts(ctx context.Context, opts ...JournalOption) ([]Confli
 			return nil, err
 		}
 	}
+	return e.core.listed(o), nil
+}
+
+// listed are the entries of the journal that options choose, newest first, with what is known of them now.
+func (c *Core) listed(o JournalOptions) []Conflict {
 	out := []Conflict{}
-	for _, entry := range e.core.journal.list() {
+	for _, entry := range c.journal.list() {
 		if o.Limit > 0 && len(out) == o.Limit {
 			break
 		}
 		if o.Table != "" && entry.Table != o.Table {
 			continue
 		}
-		if e.core.renew(&entry); entry.Open || !o.Open {
+		if c.renew(&entry); entry.Open || !o.Open {
 			out = append(out, entry)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // renew fills in what is so now: whether the siblings are still there, and what readers see of them.
@@ -113,15 +118,46 @@ func (c *Core) renewState(t *table, entry *Conflict, versions []replica.Version)
 	switch {
 	case !have:
 		v := policyView(job.versions, t.options.Unresolved)
+		entry.remember()
 		entry.State, entry.Verdict, entry.Value = v.state, policyVerdict, v.value
 	case job.handler.Disabled:
+		entry.remember()
 		entry.State, entry.Reason, entry.Value = Disabled, job.handler.whyDisabled(), nil
 		if entry.Verdict != verdictTrap {
 			entry.Verdict = ""
 		}
 	case entry.State == Quarantined && !quarantined, entry.SHA256 != "" && entry.SHA256 != job.handler.SHA256:
+		entry.remember()
 		entry.State, entry.Verdict, entry.Reason, entry.Value = Pending, "", "", nil // another handler is in force
 	}
+}
+
+// remember keeps the verdict that the journal has, before the entry says what is so now.
+func (entry *Conflict) remember() {
+	if entry.Recorded == nil && entry.Verdict != "" {
+		o := entry.Outcome()
+		entry.Recorded = &o
+	}
+}
+
+// Outcome is the verdict on record, in the state in which it left the conflict: also where the handler that gave it is not in force any more, or is disabled,
+// and when the conflict is over. It shares the entry's bytes. Without a Verdict nobody is known to have judged.
+func (entry Conflict) Outcome() Outcome {
+	if entry.Recorded != nil {
+		return *entry.Recorded
+	}
+	o := Outcome{State: entry.State, Verdict: entry.Verdict, Value: entry.Value, Reason: entry.Reason}
+	switch o.Verdict {
+	case string(VerdictValue), string(VerdictDelete):
+		o.State = Resolved
+	case string(VerdictKeep):
+		o.State = Kept
+	case string(VerdictError):
+		o.State = Failed
+	case verdictTrap:
+		o.State = Quarantined
+	}
+	return o
 }
 
 // Conflict shows one conflict, by ID or an unambiguous beginning of it. An open one is judged here and now, as a reader would see it.
@@ -159,6 +195,9 @@ func (e *Engine) judgeNow(ctx context.Context, entry *Conflict) {
 	seen := e.read(ctx, t, entry.Key)
 	if now, err := e.core.findConflict(entry.ID); err == nil && entry.Verdict == "" && now.State == seen.State {
 		entry.add(now) // by whom, and at what cost
+	}
+	if seen.State == Unavailable {
+		entry.remember()
 	}
 	entry.State, entry.Value, entry.Reason = seen.State, seen.Value, seen.Reason
 	if seen.Deleted && entry.Verdict != policyVerdict {

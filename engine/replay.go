@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/kvnode/kvnode/clock"
@@ -68,37 +67,20 @@ func (e *Engine) Replay(ctx context.Context, q ReplayQuery) ([]Replayed, error) 
 	return out, nil
 }
 
-// recorded finds the entries of the journal that a query means.
+// recorded finds the entries of the journal that a query means, with what is known of them now.
 func (e *Engine) recorded(q ReplayQuery) ([]Conflict, error) {
 	if q.ID == "" {
 		if _, err := e.core.space.table(q.Table); err != nil {
 			return nil, err
 		}
-		out := e.core.journal.list()
-		out = slices.DeleteFunc(out, func(entry Conflict) bool { return entry.Table != q.Table })
-		if q.Limit > 0 {
-			out = out[:min(len(out), q.Limit)]
-		}
-		return e.core.recall(out), nil
+		return e.core.listed(JournalOptions{Table: q.Table, Limit: q.Limit}), nil
 	}
 	entry, err := e.core.findConflict(q.ID)
 	if err != nil {
 		return nil, err
 	}
-	return e.core.recall([]Conflict{entry}), nil
-}
-
-// recall adds to entries of the journal what is known of them now. The recorded verdict stays, also where it is of a handler that is not in force any more, or
-// where that is disabled.
-func (c *Core) recall(entries []Conflict) []Conflict {
-	for i := range entries {
-		if entries[i].Verdict != "" {
-			c.reopen(&entries[i])
-		} else {
-			c.renew(&entries[i])
-		}
-	}
-	return entries
+	e.core.renew(&entry)
+	return []Conflict{entry}, nil
 }
 
 // replayer is the record to replay conflicts of a table with.
@@ -134,29 +116,13 @@ func ReplayOn(ctx context.Context, judge Judge, conflicts []Conflict, now func()
 		again := replayed(versions, verdict, err)
 		r := Replayed{
 			ID: entry.ID, Table: entry.Table, Key: entry.Key, Fuel: again.fuel, Took: now().Sub(begin),
-			Before: entry.outcome(),
+			Before: entry.Outcome(),
 			After:  Outcome{State: again.state, Verdict: again.verdict, Value: again.value, Reason: again.reason},
 		}
 		r.Changed = r.Before.isVerdict() && again.state != Unavailable && !r.Before.endsAs(r.After)
 		out = append(out, r)
 	}
 	return out, nil
-}
-
-// outcome is what was recorded of an entry: in the state of its verdict, also when the conflict is over.
-func (entry Conflict) outcome() Outcome {
-	o := Outcome{State: entry.State, Verdict: entry.Verdict, Value: entry.Value, Reason: entry.Reason}
-	switch o.Verdict {
-	case string(VerdictValue), string(VerdictDelete):
-		o.State = Resolved
-	case string(VerdictKeep):
-		o.State = Kept
-	case string(VerdictError):
-		o.State = Failed
-	case verdictTrap:
-		o.State = Quarantined
-	}
-	return o
 }
 
 // replayed is the view that a run's outcome comes to.

@@ -121,3 +121,72 @@ func TestReplayShowsTheModuleWhatWasDeleted(t *testing.T) {
 		require.Equal(t, string(engine.VerdictDelete), r[0].After.Verdict, "a delete among the versions wins")
 	})
 }
+
+// sinceJudged are what may have become of the handler that has judged the one conflict of carts, and of the conflict.
+func sinceJudged() map[string]func(t *testing.T, n *enginetest.Node) {
+	return map[string]func(t *testing.T, n *enginetest.Node){
+		"in force": func(*testing.T, *enginetest.Node) {},
+		"disabled": func(t *testing.T, n *enginetest.Node) {
+			t.Helper()
+			_, err := n.Disable(t.Context(), "carts")
+			require.NoError(t, err)
+		},
+		"another": func(t *testing.T, n *enginetest.Node) {
+			t.Helper()
+			install(t, n, "keeper", "keep")
+			activate(t, n, "keeper")
+		},
+		"cannot run": func(t *testing.T, n *enginetest.Node) {
+			t.Helper()
+			install(t, n, "lost", "broken")
+			activate(t, n, "lost")
+		},
+		"over": func(t *testing.T, n *enginetest.Node) {
+			t.Helper()
+			put(t, n, "carts", "k", "over")
+		},
+	}
+}
+
+func TestAReplayOfAFileSaysWhatTheReplayOfAnInstalledModuleSays(t *testing.T) {
+	for recorded, next := range map[string]string{"union": "latest", "fail": "union", "delete": "latest", "trap": "union"} {
+		for name, since := range sinceJudged() {
+			t.Run(recorded+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := open(t, recorded, "a", "b")
+					install(t, c.Node("a"), "next", next)
+					fork(t, c.Node("a"), "k", "1", "2")
+					c.Pass(20 * time.Second)
+					n := c.Node("a")
+					before := journal(t, n)[0]
+					since(t, n)
+					installed, err := n.Replay(t.Context(), engine.ReplayQuery{Table: "carts", Plugin: "next"})
+					require.NoError(t, err)
+					require.Equal(t, before.Verdict, installed[0].Before.Verdict)
+					require.True(t, installed[0].Changed)
+					listed, err := n.Conflicts(t.Context(), engine.OfTable("carts"))
+					require.NoError(t, err)
+					shown, err := n.Conflict(t.Context(), before.ID)
+					require.NoError(t, err)
+					requireReplayed(t, next, installed[0], listed[0])
+					requireReplayed(t, next, installed[0], shown)
+				})
+			})
+		}
+	}
+}
+
+// requireReplayed requires that the bytes of a module say of a conflict what the installed module has said.
+func requireReplayed(t *testing.T, module string, want engine.Replayed, conflict engine.Conflict) {
+	t.Helper()
+	judge, err := enginetest.Handlers{}.Load(t.Context(), []byte(module), engine.Limits{})
+	require.NoError(t, err)
+	got, err := engine.ReplayOn(t.Context(), judge, []engine.Conflict{conflict}, time.Now)
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.Equal(t, want.Before.State, got[0].Before.State)
+	require.Equal(t, want.Before.Verdict, got[0].Before.Verdict)
+	require.Equal(t, want.Before.Reason, got[0].Before.Reason)
+	require.Equal(t, want.After, got[0].After)
+	require.Equal(t, want.Changed, got[0].Changed)
+}

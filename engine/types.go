@@ -237,6 +237,9 @@ type Conflict struct {
 	Verdict string `json:"verdict"`
 	Value   []byte `json:"value,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	// Recorded is the verdict that this node has on record, where State, Verdict, Value and Reason tell of an open conflict that the handler which gave it is
+	// disabled, is not in force any more, or cannot run now; else nil.
+	Recorded *Outcome `json:"recorded,omitempty"`
 	// Plugin and SHA256 name the module that judged it.
 	Plugin string `json:"plugin,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`

@@ -89,6 +89,7 @@ type ConflictJSON struct {
 	State     engine.State  `json:"state"`
 	Verdict   string        `json:"verdict"`
 	Reason    string        `json:"reason,omitempty"`
+	Recorded  *OutcomeJSON  `json:"recorded,omitempty"`
 	Plugin    string        `json:"plugin,omitempty"`
 	SHA256    string        `json:"sha256,omitempty"`
 	Fuel      uint64        `json:"fuel,omitempty"`
@@ -199,6 +200,10 @@ func NewConflictJSON(c engine.Conflict) ConflictJSON {
 		base := newVersionJSON(*c.Base)
 		j.Base = &base
 	}
+	if c.Recorded != nil {
+		recorded := newOutcomeJSON(*c.Recorded)
+		j.Recorded = &recorded
+	}
 	return j
 }
 
@@ -226,6 +231,13 @@ func (j ConflictJSON) Conflict() (engine.Conflict, error) {
 			return engine.Conflict{}, err
 		}
 		c.Base = &base
+	}
+	if j.Recorded != nil {
+		recorded, err := j.Recorded.outcome()
+		if err != nil {
+			return engine.Conflict{}, err
+		}
+		c.Recorded = &recorded
 	}
 	return c, nil
 }

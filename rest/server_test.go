@@ -50,6 +50,7 @@ func TestTablesPluginsConflictsAndClusterAnswerAsTheStore(t *testing.T) {
 	want := engine.Conflict{
 		ID: "abcd", Table: "t", Key: "\xff", Versions: []engine.Version{{Value: []byte("1"), Dot: "a:1"}, {Dot: "a:2"}},
 		Base: &engine.Version{Value: []byte("0"), Dot: "b:1"}, State: engine.Kept, Verdict: "keep", Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Open: true,
+		Recorded: &engine.Outcome{State: engine.Resolved, Verdict: "value", Value: []byte("\xff"), Reason: "why"},
 	}
 	store.AddConflict(want)
 	conflicts, err := client.Conflicts(ctx)

@@ -286,8 +286,8 @@ func (s *Store) Replay(ctx context.Context, q engine.ReplayQuery) ([]engine.Repl
 	var out []engine.Replayed
 	for _, c := range conflicts {
 		out = append(out, engine.Replayed{
-			ID: c.ID, Table: c.Table, Key: c.Key, Before: engine.Outcome{State: c.State, Verdict: c.Verdict, Reason: c.Reason},
-			After: engine.Outcome{State: engine.Resolved, Verdict: "value", Value: []byte("new")}, Changed: c.Verdict != "", Fuel: 7,
+			ID: c.ID, Table: c.Table, Key: c.Key, Before: c.Outcome(),
+			After: engine.Outcome{State: engine.Resolved, Verdict: "value", Value: []byte("new")}, Changed: c.Outcome().Verdict != "", Fuel: 7,
 		})
 	}
 	return out, nil
