@@ -65,7 +65,10 @@ func (sh *shell) pluginInstall(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	limits := rest.Limits{MemoryBytes: c.Uint64("memory-bytes"), Fuel: c.Uint64("fuel"), OutputBytes: c.Uint64("output-bytes"), Reset: rest.Reset(c.String("reset"))}
+	limits := rest.Limits{MemoryBytes: c.Uint64("memory-bytes"), Fuel: c.Uint64("fuel"), OutputBytes: c.Uint64("output-bytes")}
+	if c.IsSet("reset") {
+		limits.Reset = rest.Reset(c.String("reset"))
+	}
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		info, err := client.InstallPlugin(ctx, args[0], module, limits, kvnode.WithCheck(check))
 		if err != nil {

@@ -64,7 +64,7 @@ func GatherInstallOptions(opts ...InstallOption) InstallOptions {
 
 // InstallPlugin checks a module and replicates its bytes, in chunks, to all nodes, also to those that join later. Installing the same bytes under the same
 // name again changes nothing, but brings bytes back that were lost with the node that first had them, and replaces the check report and the limits where
-// they are given. New limits are in force at once, in all tables that the module judges and whose shadow it is: their conflicts are judged anew.
+// they are given, all limits together: ResetStrict alone is all defaults. New limits are in force at once, in all tables that the module judges and whose shadow it is: their conflicts are judged anew.
 // The first module under a table's handler name is in force at once, later ones after Activate. Where a table uses the module, this node has compiled it
 // when the call returns. Errors: ErrBadPluginName, ErrBuiltinName, ErrBadModule, ErrBadLimits, ErrBadCheck, ErrNotReady.
 func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, l Limits, opts ...InstallOption) (PluginInfo, error) {
@@ -76,10 +76,11 @@ func (e *Engine) InstallPlugin(ctx context.Context, name string, module []byte, 
 	case e.core.isTaken(name, module):
 		return PluginInfo{}, fmt.Errorf("%w (asked for %q)", ErrBuiltinName, name)
 	}
+	isLimited := l != Limits{}
 	if l.Reset == ResetStrict {
 		l.Reset = "" // equal limits are equal records
 	}
-	rec := e.core.newPlugin(name, module, l)
+	rec := e.core.newPlugin(name, module, l, isLimited)
 	if rec.Check = GatherInstallOptions(opts...).Check; len(rec.Check) > 0 {
 		if _, err := ReadCheck(rec.Check, rec.SHA256); err != nil {
 			return PluginInfo{}, err
@@ -127,27 +128,25 @@ func (r pluginRecord) renewed(again pluginRecord) (_ pluginRecord, changed bool)
 	if len(again.Check) > 0 {
 		r.Check = again.Check
 	}
-	if again.isLimited() && again.Limits != r.Limits {
+	if again.Given > 0 && again.Limits != r.Limits {
 		r.Limits, r.Given = again.Limits, max(again.Given, r.Given+1)
 	}
 	r.Rewriter = again.Rewriter
 	return r, r.Limits != before.Limits || r.Rewriter != before.Rewriter || !bytes.Equal(r.Check, before.Check)
 }
 
-func (c *Core) newPlugin(name string, module []byte, l Limits) pluginRecord {
+// newPlugin is the record of a module; isLimited says that its limits were given.
+func (c *Core) newPlugin(name string, module []byte, l Limits, isLimited bool) pluginRecord {
 	sum := sha256.Sum256(module)
 	rec := pluginRecord{
 		Name: name, SHA256: hex.EncodeToString(sum[:]), Size: len(module), Chunks: (len(module) + moduleChunk - 1) / moduleChunk,
 		Time: c.unixMilli(), Limits: l, Rewriter: c.judges.rewriter(),
 	}
-	if rec.isLimited() {
+	if isLimited {
 		rec.Given = rec.Time
 	}
 	return rec
 }
-
-// isLimited says whether limits were given.
-func (r pluginRecord) isLimited() bool { return r.Limits != (Limits{}) }
 
 // maxImports bounds the imports that are shown of a module: a module may import one function many times.
 const maxImports = 64

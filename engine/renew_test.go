@@ -63,6 +63,15 @@ func TestNewLimitsAreInForceWhereverTheModuleIs(t *testing.T) {
 	})
 }
 
+func TestStrictResetThatIsGivenReplacesOtherLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, "union", "a")
+		reinstall(t, c.Node("a"), engine.Limits{Fuel: 77, Reset: engine.ResetNone})
+		reinstall(t, c.Node("a"), engine.Limits{Reset: engine.ResetStrict})
+		require.Equal(t, engine.Limits{}, info(t, c.Node("a"), "carts").Active.Limits, "strict, and the other defaults")
+	})
+}
+
 func TestNewLimitsLiftQuarantines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, "trap", "a", "b")
