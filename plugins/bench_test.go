@@ -60,7 +60,9 @@ func BenchmarkPick(b *testing.B) {
 
 // BenchmarkStop stops all threads, as a collection does when it begins and when it ends, while handlers run for ever.
 func BenchmarkStop(b *testing.B) {
-	for name, module := range map[string][]byte{"alone": nil, "beside endless loops": examples.Loop()} {
+	for name, module := range map[string][]byte{
+		"alone": nil, "beside endless loops": examples.Loop(), "beside fills of 16 MiB": hostileModule(b, "all memory, written to for ever"),
+	} {
 		b.Run(name, func(b *testing.B) {
 			ctx, cancel := context.WithCancel(b.Context())
 			var calls sync.WaitGroup

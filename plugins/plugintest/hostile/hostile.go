@@ -124,6 +124,7 @@ func hungry() []Module {
 		{"memory that grows by 4 GiB", Judged, handling(wasm.Cat(grow(65536), wasm.Const(0))...).module()},
 		{"memory that grows for ever", Trapped, handling(forever(grow(1)...)...).module()},
 		{"all memory, written to", Judged, handling(all...).module()},
+		{"all memory, written to for ever", Trapped, handling(wasm.Cat(grow(254), forever(fill(0, 256*64<<10)...))...).module()},
 		{"all memory, written to at initialisation", Judged, initialise.module()},
 		{"memory of 4 GiB from the start", Refused, (&recipe{memory: wasm.Cat([]byte{0}, wasm.Number(65536))}).module()},
 		{"memory of 4 GiB at most", Judged, (&recipe{memory: wasm.Cat([]byte{1, 2}, wasm.Number(65536))}).module()},
