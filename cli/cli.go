@@ -83,7 +83,7 @@ func (sh *shell) say(format string, args ...any) {
 func exitCode(err error) int {
 	coder, hasCode := errors.AsType[cli.ExitCoder](err)
 	switch {
-	case errors.Is(err, errUsage), errors.Is(err, plugins.ErrConfig): // limits are flags
+	case errors.Is(err, errUsage), errors.Is(err, plugins.ErrConfig) && !errors.Is(err, plugins.ErrCacheDir): // limits are flags
 		return rest.ExitUsage
 	case errors.Is(err, kvnode.ErrExitOnTrap):
 		return ExitTrap

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -66,4 +68,13 @@ func TestAnAddressInUseIsAnErrorThatNamesIt(t *testing.T) {
 	code := cli.Run(t.Context(), []string{"kvnode", "start", "--http", addr, "--route", "127.0.0.1:0"}, strings.NewReader(""), io.Discard, &said)
 	require.Equal(t, 1, code)
 	require.Contains(t, said.String(), addr)
+}
+
+func TestACacheDirectoryThatCannotBeUsedIsNoMistakeOfTheCommandLine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "cache"), nil, 0o600))
+	_, said, code := run(t, []string{"start", "--http", "127.0.0.1:0", "--route", "127.0.0.1:0", "--data", dir})
+	require.Equal(t, 1, code, said)
+	require.Contains(t, said, "CacheDir")
 }
