@@ -50,12 +50,7 @@ func (s *Server) putPlugin(w *tracked, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if isPacked(module) {
-		if err := w.hold(MaxModuleBytes); err != nil {
-			return err
-		}
-	}
-	if module, err = UnpackModule(module); err != nil {
+	if module, err = unpackModule(module, w.hold); err != nil {
 		return err
 	}
 	plugin, err := s.store.InstallPlugin(r.Context(), r.PathValue("name"), module, limits, engine.WithCheck(check))

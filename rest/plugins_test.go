@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"mime/multipart"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -143,8 +144,21 @@ func TestThereIsRoomForWhatAModuleUnpacksTo(t *testing.T) {
 	t.Parallel()
 	store := resttest.New()
 	addr := start(t, store, func(c *rest.Config) { c.MaxBodyBytes = rest.MaxModuleBytes })
-	_, err := newPlainClient(t, addr).InstallPlugin(t.Context(), "h", packed(t, []byte("\x00asm")), engine.Limits{})
+	client, large := newPlainClient(t, addr), append([]byte("\x00asm"), make([]byte, rest.MaxModuleBytes-4)...)
+	_, err := client.InstallPlugin(t.Context(), "h", packed(t, large), engine.Limits{})
 	require.ErrorIs(t, err, engine.ErrOverloaded)
+	_, err = client.InstallPlugin(t.Context(), "h", packed(t, large[:len(large)/2]), engine.Limits{})
+	require.NoError(t, err)
+}
+
+func TestUnpackingTakesNoMoreThanTheModule(t *testing.T) {
+	gz := packed(t, make([]byte, rest.MaxModuleBytes))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := rest.UnpackModule(gz)
+	require.NoError(t, err)
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(rest.MaxModuleBytes+rest.MaxModuleBytes/4))
 }
 
 func TestATableWhoseHandlerIsNotInstalledComesWithAWarning(t *testing.T) {
