@@ -25,7 +25,7 @@ type cached struct {
 // trimCache removes the files that were written first until the others are within the bound: nothing else takes the code of modules
 // away that are not installed any more, or that another version of the compiler has made.
 func trimCache(dir string) error {
-	files, err := listCache(dir)
+	files, err := listCache(dir, os.ReadDir)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCacheDir, err)
 	}
@@ -44,15 +44,17 @@ func trimCache(dir string) error {
 
 // listCache lists what wazero has written: each of its versions into a folder of its own. What goes meanwhile, since another host uses
 // the directory too, is left out.
-func listCache(dir string) (files []cached, err error) {
-	folders, err := os.ReadDir(dir)
+func listCache(dir string, readDir func(string) ([]os.DirEntry, error)) (files []cached, err error) {
+	folders, err := readDir(dir)
 	for _, f := range folders {
 		if !f.IsDir() || !strings.HasPrefix(f.Name(), "wazero-") {
 			continue
 		}
 		folder := filepath.Join(dir, f.Name())
-		entries, failed := os.ReadDir(folder)
-		err = errors.Join(err, failed)
+		entries, failed := readDir(folder)
+		if !errors.Is(failed, fs.ErrNotExist) {
+			err = errors.Join(err, failed)
+		}
 		for _, e := range entries {
 			if info, failed := e.Info(); failed == nil && info.Mode().IsRegular() {
 				files = append(files, cached{path: filepath.Join(folder, e.Name()), size: info.Size(), written: info.ModTime()})
