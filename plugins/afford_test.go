@@ -40,3 +40,11 @@ func TestAHandlerThatUsesUpAnyFuelOrTrapsIsNotTheLimitsFault(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+func TestWhatAHandlerPrintsOnTheConflictThatIsMadeUpForItIsNotHeard(t *testing.T) {
+	said := 0
+	h := newHost(t, plugins.Config{Listen: func(plugins.Line) { said++ }})
+	_, err := h.Check(t.Context(), hostileModule(t, "a log line, and an endless loop"), plugins.Limits{Fuel: 1000})
+	require.NoError(t, err)
+	require.Zero(t, said)
+}

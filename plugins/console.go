@@ -34,6 +34,11 @@ type throttle struct {
 	dropped int       // not yet reported
 }
 
+// muted returns a throttle that passes nothing on.
+func muted() *throttle {
+	return &throttle{logger: slog.New(slog.DiscardHandler), listen: func(slog.Level, string) {}, now: time.Now}
+}
+
 // say logs one line of a handler, or counts it: a line that is not logged is not looked at, so that a million of them make
 // no garbage.
 func (t *throttle) say(level slog.Level, line []byte) {
