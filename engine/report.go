@@ -55,7 +55,8 @@ type checkLaw struct {
 
 // ReadCheck reads the summary of a check report for the module with this SHA-256. A report is a JSON object of at most MaxCheckBytes with the fields
 // "sha256" and "laws", a list of objects with the fields "needed" (true or false) and "state" ("held", "broken", or "not applicable", which is not
-// counted), and "limits", those of a handler as PluginInfo shows them, without which they are taken for the right ones. The error is ErrBadCheck when it is anything else, or of another module.
+// counted), and "limits", those of a handler as PluginInfo shows them, without which they are taken for the right ones. The error is ErrBadCheck when
+// it is anything else, or of another module.
 func ReadCheck(report []byte, sha256 string) (CheckSummary, error) {
 	var r checkReport
 	if len(report) > MaxCheckBytes {
