@@ -61,7 +61,7 @@ func (sh *shell) pluginInstall(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	check, err := sh.readCheck(c.String("check"), args[1], module)
+	check, outdated, err := readCheck(c.String("check"), args[1], module)
 	if err != nil {
 		return err
 	}
@@ -74,33 +74,50 @@ func (sh *shell) pluginInstall(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("install plugin %s: %w", quoted(args[0]), err)
 		}
-		return sh.show(c, info, func(w *grid) { fillPlugins(w, []rest.PluginInfo{info}) })
+		installed := rest.NewInstalledJSON(info, check)
+		if err := sh.show(c, installed, func(w *grid) { fillPlugins(w, []rest.PluginInfo{info}) }); err != nil {
+			return err
+		}
+		sh.sayChecked(installed, args[1], outdated)
+		return nil
 	})
 }
 
-// readCheck reads the check report to send along with a module: the named file, or the one beside the module if it is about this module.
-func (sh *shell) readCheck(file, moduleFile string, module []byte) ([]byte, error) {
+// sayChecked says what a check has to say against an installed module, or that it was not checked.
+func (sh *shell) sayChecked(p rest.InstalledJSON, moduleFile string, outdated bool) {
+	switch {
+	case outdated:
+		sh.say("kvnode: %s is outdated: run 'kvnode plugin check' again", printable(reportBeside(moduleFile)))
+	case p.Checked == nil && moduleFile == "-":
+		sh.say("not checked: kvnode plugin check FILE")
+	case p.Checked == nil:
+		sh.say("not checked: kvnode plugin check %s", printable(moduleFile))
+	}
+	if p.Warning != "" {
+		sh.say("kvnode: warning: %s", printable(p.Warning))
+	}
+}
+
+// readCheck reads the check report to send along with a module: the named file, or the one beside the module unless that is outdated.
+func readCheck(file, moduleFile string, module []byte) (check []byte, outdated bool, err error) {
 	if file != "" {
-		check, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("read the check report: %w", err)
-		}
-		return check, nil
+		check, err = os.ReadFile(file)
+	} else if moduleFile != "-" {
+		check, err = os.ReadFile(reportBeside(moduleFile))
 	}
-	beside := reportBeside(moduleFile)
-	check, err := os.ReadFile(beside)
-	if moduleFile == "-" || errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the check report: %w", err)
+	switch {
+	case file == "" && errors.Is(err, fs.ErrNotExist):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("read the check report: %w", err)
+	case file != "" || check == nil:
+		return check, false, nil
 	}
 	sum := sha256.Sum256(module)
 	if _, err := kvnode.ReadCheck(check, hex.EncodeToString(sum[:])); err != nil {
-		sh.say("kvnode: %s is left out: %s", printable(beside), err)
-		return nil, nil
+		return nil, true, nil //nolint:nilerr // it is about another module, or an older report
 	}
-	return check, nil
+	return check, false, nil
 }
 
 // readFile reads a file, stdin for "-".

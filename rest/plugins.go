@@ -57,7 +57,7 @@ func (s *Server) putPlugin(w *tracked, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, plugin)
+	return writeJSON(w, NewInstalledJSON(plugin, check))
 }
 
 // The parts of a form that brings a module, and how much of it is neither.

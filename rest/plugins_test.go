@@ -57,6 +57,30 @@ func TestACheckReportTravelsWithTheModuleAndIsShownWithIt(t *testing.T) {
 	require.ErrorIs(t, err, engine.ErrBadCheck)
 }
 
+func TestAModuleThatBreaksANeededLawIsInstalledWithAWarning(t *testing.T) {
+	t.Parallel()
+	addr := start(t, resttest.New())
+	module := "\x00asm\x01"
+	sum := sha256.Sum256([]byte(module))
+	install := func(laws string) string {
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		require.NoError(t, form.WriteField("module", module))
+		require.NoError(t, form.WriteField("check", fmt.Sprintf(`{"sha256":%q,"laws":[%s]}`, hex.EncodeToString(sum[:]), laws)))
+		require.NoError(t, form.Close())
+		got := do(t, addr, http.MethodPut, "/v1/plugins/h", body.String(), "Content-Type", form.FormDataContentType())
+		require.Equal(t, http.StatusOK, got.status, got.body)
+		return got.body
+	}
+	require.NotContains(t, install(`{"name":"fuel","needed":true,"state":"held"},{"name":"stamps","state":"broken"}`), "warning")
+	got := install(`{"name":"fuel","needed":true,"state":"broken","problem":"more\nlines"},{"name":"stamps","state":"broken"},{"needed":true,"state":"broken"}`)
+	require.Contains(t, got, `"warning":"the module breaks laws that nodes rely on: fuel (more), (unnamed); mend it`)
+	require.Contains(t, got, "kvnode plugin show h@2")
+
+	info := engine.PluginInfo{Name: "h", Number: 3, Checked: &engine.CheckSummary{Needed: 7, NeededHeld: 6}}
+	require.Contains(t, rest.NewInstalledJSON(info, nil).Warning, "rely on: 1 of 7;", "the report came with an earlier installation")
+}
+
 func TestAFormMustBeAFormWithKnownParts(t *testing.T) {
 	t.Parallel()
 	addr := start(t, resttest.New())
