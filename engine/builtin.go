@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 )
 
@@ -31,6 +32,23 @@ func (e *Engine) bringIn(ctx context.Context, name string) error {
 		return fmt.Errorf("install the built-in handler %s: %w", name, err)
 	}
 	return nil
+}
+
+// idleBuiltinError is ErrNoPlugin for a built-in handler that is not installed yet, and cannot be installed by hand.
+type idleBuiltinError struct{ name string }
+
+func (e *idleBuiltinError) Error() string {
+	return fmt.Sprintf("plugin %s is not installed yet: it is built-in, 'kvnode plugin activate TABLE %s' brings it in", e.name, e.name)
+}
+
+func (e *idleBuiltinError) Unwrap() error { return ErrNoPlugin }
+
+// explain replaces ErrNoPlugin where the reference is the name of a built-in handler.
+func (c *Core) explain(ref string, err error) error {
+	if _, ok := c.cfg.Builtin(ref); ok && errors.Is(err, ErrNoPlugin) {
+		return &idleBuiltinError{name: ref}
+	}
+	return err
 }
 
 // isTaken says whether a name belongs to a built-in handler, and the module is another one.

@@ -61,6 +61,18 @@ func TestABuiltinHandlerCanBeActivated(t *testing.T) {
 	})
 }
 
+func TestABuiltinHandlerThatNobodyUsesSaysHowToBringItIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := withBuiltin(t, "a")
+		_, shown := c.Node("a").Plugin(t.Context(), "set-union")
+		for _, err := range []error{shown, c.Node("a").RemovePlugin(t.Context(), "set-union")} {
+			require.ErrorIs(t, err, engine.ErrNoPlugin)
+			require.EqualError(t, err, "plugin set-union is not installed yet: it is built-in, 'kvnode plugin activate TABLE set-union' brings it in")
+		}
+		require.ErrorContains(t, c.Node("a").RemovePlugin(t.Context(), "nothing"), "no such plugin: install it")
+	})
+}
+
 func TestTheNameOfABuiltinHandlerIsNotForOtherModules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := withBuiltin(t, "a", "b")

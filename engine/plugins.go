@@ -240,7 +240,7 @@ func (e *Engine) Plugin(ctx context.Context, plugin string) ([]PluginInfo, error
 	if len(records) == 0 {
 		found, err := s.findPlugin(plugin)
 		if err != nil {
-			return nil, err
+			return nil, e.core.explain(plugin, err)
 		}
 		records = append(records, found)
 	}

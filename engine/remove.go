@@ -18,7 +18,7 @@ func (e *Engine) RemovePlugin(ctx context.Context, plugin string) error {
 	s := e.core.space
 	rec, err := s.onePlugin(plugin)
 	if err != nil {
-		return err
+		return e.core.explain(plugin, err)
 	}
 	if users := s.users(rec); len(users) > 0 {
 		return fmt.Errorf("%w (by %s)", ErrPluginInUse, strings.Join(users, ", "))
