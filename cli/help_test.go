@@ -99,9 +99,8 @@ func filled(t *testing.T) string {
 		_, err := store.CreateTable(t.Context(), table, optionsOf(table))
 		require.NoError(t, err)
 	}
-	_, err := store.Put(t.Context(), "carts", []engine.KV{{Key: "alice", Value: []byte("1")}})
-	require.NoError(t, err)
-	_, err = store.InstallPlugin(t.Context(), "carts", []byte("\x00asm"), engine.Limits{})
+	require.NoError(t, writeSiblings(t.Context(), store, "carts", "alice", []string{"1", "2"}))
+	_, err := store.InstallPlugin(t.Context(), "carts", []byte("\x00asm"), engine.Limits{})
 	require.NoError(t, err)
 	_, err = store.ActivateShadow(t.Context(), "carts", "carts")
 	require.NoError(t, err)

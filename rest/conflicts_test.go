@@ -79,7 +79,7 @@ func TestSettlingNamesKeysOrAll(t *testing.T) {
 	conflict(t, store)
 	settled, err := client.Settle(t.Context(), "t", "k", "\xff")
 	require.NoError(t, err)
-	require.Equal(t, engine.Settlement{Settled: 1}, settled)
+	require.Equal(t, engine.Settlement{Settled: 1, Single: 1}, settled)
 	settled, err = client.Settle(t.Context(), "t")
 	require.NoError(t, err)
 	require.Equal(t, engine.Settlement{}, settled)

@@ -100,6 +100,11 @@ func (s *Store) Settle(ctx context.Context, name string, keys ...string) (engine
 		return engine.Settlement{}, engine.ErrNoTable
 	}
 	var out engine.Settlement
+	for _, key := range keys {
+		if _, ok := t.keys[key]; !ok {
+			out.Single++
+		}
+	}
 	for key, o := range t.keys {
 		if len(keys) > 0 && !slices.Contains(keys, key) || len(keys) == 0 && len(o.siblings) < 2 {
 			continue
