@@ -90,3 +90,11 @@ func TestSettlingNamesKeysOrAll(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, got.status, body)
 	}
 }
+
+func TestANegativeNumberIsRefusedWithTheRange(t *testing.T) {
+	t.Parallel()
+	_, addr := table(t)
+	got := do(t, addr, http.MethodGet, "/v1/conflicts?limit=-1", "")
+	require.Equal(t, http.StatusBadRequest, got.status)
+	require.Contains(t, got.body, `limit is a whole number from 0, not \"-1\"`)
+}

@@ -144,7 +144,7 @@ func boolParam(r *http.Request, name string) (bool, error) {
 	}
 }
 
-// uintParam reads a parameter that is a whole number; absent is 0.
+// uintParam reads a parameter that is a whole number from 0; absent is 0.
 func uintParam(r *http.Request, name string) (uint64, error) {
 	value := r.URL.Query().Get(name)
 	if value == "" {
@@ -152,7 +152,7 @@ func uintParam(r *http.Request, name string) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %s is a whole number, not %q", ErrBadRequest, name, value)
+		return 0, fmt.Errorf("%w: %s is a whole number from 0, not %q", ErrBadRequest, name, value)
 	}
 	return n, nil
 }

@@ -30,6 +30,7 @@ func TestTablesPluginsConflictsAndClusterAnswerAsTheStore(t *testing.T) {
 	require.Equal(t, options, created.Options)
 	_, err = client.CreateTable(ctx, "t", engine.TableOptions{})
 	require.ErrorIs(t, err, engine.ErrTableExists)
+	require.EqualError(t, err, "table exists with other options: it has "+options.String(), "the text of the store comes through")
 	tables, err := client.Tables(ctx)
 	require.NoError(t, err)
 	require.Equal(t, []engine.TableInfo{created}, tables)

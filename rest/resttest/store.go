@@ -184,7 +184,7 @@ func (s *Store) CreateTable(ctx context.Context, name string, o engine.TableOpti
 	}
 	t, ok := s.tables[name]
 	if ok && t.info.Options != o {
-		return engine.TableInfo{}, engine.ErrTableExists
+		return engine.TableInfo{}, fmt.Errorf("%w: it has %s", engine.ErrTableExists, t.info.Options)
 	}
 	if !ok {
 		s.seq++
