@@ -181,6 +181,11 @@ func checkDuration(name, value string) error {
 // operands checks the operands against a usage like "TABLE KEY..." or "TABLE [PATTERN]", and returns them with "" for those left out. Those that
 // name something must not be empty; keys, values and patterns are for the node to judge.
 func operands(c *cli.Context, usage string) ([]string, error) {
+	return operandsBeside(c, usage, "")
+}
+
+// operandsBeside is operands for a command whose usage shows a flag too.
+func operandsBeside(c *cli.Context, usage, flag string) ([]string, error) {
 	given := c.Args().Slice()
 	words := strings.Fields(usage)
 	required := len(words)
@@ -188,7 +193,7 @@ func operands(c *cli.Context, usage string) ([]string, error) {
 		required--
 	}
 	repeats := strings.HasSuffix(usage, "...")
-	command := strings.TrimSpace(c.Command.HelpName + " " + usage)
+	command := strings.Join(strings.Fields(c.Command.HelpName+" "+usage+" "+flag), " ")
 	switch {
 	case len(given) < required:
 		return nil, usagef("%s is missing: the usage is '%s'", strings.TrimSuffix(words[len(given)], "..."), command)

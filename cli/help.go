@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -79,7 +80,11 @@ func nextStep(err error) string {
 	if _, ok := errors.AsType[*noTableError](err); ok {
 		return "list the tables with 'kvnode table ls'"
 	}
-	return stepAfter(rest.ProblemOf(err).Code)
+	step := stepAfter(rest.ProblemOf(err).Code)
+	if at, ok := errors.AsType[*placed](err); ok {
+		return at.fill(cmp.Or(at.next, step))
+	}
+	return step
 }
 
 // stepAfter says what to do about an error of the table of package rest.

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -180,4 +183,16 @@ func TestABombIsNotUnpacked(t *testing.T) {
 		require.Equal(t, 1, code, command)
 		require.Contains(t, talk, "a module has at most 16 MiB", command)
 	}
+}
+
+func TestAKeyThatTheHandlerDeletesIsShownByItsSiblings(t *testing.T) {
+	t.Parallel()
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"key":"k","deleted":true,"state":"resolved"}`) // else the command fails
+	}))
+	defer node.Close()
+	_, talk, code := run(t, []string{"get", "carts", "k", "--addr", node.URL})
+	require.Equal(t, rest.ExitNotFound, code)
+	require.Contains(t, talk, "the handler decided to delete it\n  next: see its versions with 'kvnode get carts k --siblings'\n")
 }

@@ -34,7 +34,11 @@ func (sh *shell) get(c *cli.Context) error {
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		e, err := client.Get(ctx, table, key)
 		if err != nil && (len(e.Siblings) == 0 || !c.Bool("siblings")) {
-			return fmt.Errorf("get %s from %s: %w", quoted(key), quoted(table), err)
+			failed := &placed{step: fmt.Sprintf("get %s from %s", quoted(key), quoted(table)), table: table, key: key, err: err}
+			if e.Deleted {
+				failed.next = "see its versions with 'kvnode get TABLE KEY --siblings'"
+			}
+			return failed
 		}
 		if c.Bool("siblings") || c.String("output") == "json" {
 			return sh.show(c, rest.NewEntryJSON(e), func(w *grid) { fillEntry(w, e) })

@@ -52,7 +52,7 @@ func (sh *shell) tableCreate(c *cli.Context) error {
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		info, err := client.CreateTable(ctx, args[0], options)
 		if err != nil {
-			return fmt.Errorf("create table %s: %w", quoted(args[0]), err)
+			return &placed{step: "create table " + quoted(args[0]), table: args[0], err: err}
 		}
 		if err := sh.show(c, rest.NewTableJSON(info), func(w *grid) { fillTable(w, info) }); err != nil {
 			return err

@@ -70,7 +70,7 @@ func (sh *shell) put(c *cli.Context) error {
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		written, err := client.Put(ctx, table, []rest.KV{{Key: key, Value: value}}, opts...)
 		if err != nil {
-			return fmt.Errorf("put %s into %s: %w", quoted(key), quoted(table), err)
+			return &placed{step: fmt.Sprintf("put %s into %s", quoted(key), quoted(table)), table: table, key: key, err: err}
 		}
 		return sh.showWritten(c, []string{key}, written)
 	})
@@ -88,7 +88,11 @@ func (sh *shell) del(c *cli.Context) error {
 	return sh.ask(c, func(ctx context.Context, client *rest.Client) error {
 		written, err := client.Delete(ctx, args[0], args[1:], opts...)
 		if err != nil {
-			return fmt.Errorf("delete from %s: %w", quoted(args[0]), err)
+			failed := &placed{step: "delete from " + quoted(args[0]), table: args[0], err: err}
+			if len(args) == 2 {
+				failed.key = args[1]
+			}
+			return failed
 		}
 		return sh.showWritten(c, args[1:], written)
 	})
@@ -124,7 +128,7 @@ func writeOptions(c *cli.Context) ([]rest.WriteOption, error) {
 
 // putFrom stores the entries of a file of JSON lines, in batches.
 func (sh *shell) putFrom(c *cli.Context, opts []rest.WriteOption) error {
-	args, err := operands(c, "TABLE")
+	args, err := operandsBeside(c, "TABLE", "--from FILE")
 	if err != nil {
 		return err
 	}
