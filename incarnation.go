@@ -115,7 +115,7 @@ func (n *Node) listenHTTP() (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", n.cfg.HTTP)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("HTTP address %s is in use: end what listens there, or choose another with --http: %w", n.cfg.HTTP, err)
+		return nil, fmt.Errorf("HTTP address %s is in use: end what listens there, or choose another with --http (Config.HTTP): %w", n.cfg.HTTP, err)
 	case err != nil:
 		return nil, fmt.Errorf("listen for HTTP on %s: %w", n.cfg.HTTP, err)
 	}

@@ -117,6 +117,7 @@ func TestPortInUseIsSaidAtStart(t *testing.T) {
 	cfg.HTTP = l.Addr().String()
 	_, err = kvnode.Open(patient(t), cfg)
 	require.ErrorContains(t, err, "is in use")
+	require.ErrorContains(t, err, "choose another with --http (Config.HTTP)", "both the program and its callers read it")
 	require.ErrorContains(t, err, "--http")
 
 	cfg = local("a")

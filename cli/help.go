@@ -34,10 +34,10 @@ func exitCodes() []struct {
 		means string
 	}{
 		{rest.ExitDone, "done"},
-		{rest.ExitError, "failed: a file cannot be read or is no good, a test failed, a promise was broken"},
+		{rest.ExitError, "failed: a file cannot be read or is no good, a test failed, a promise was broken, an address is in use, the cluster is another"},
 		{rest.ExitUsage, "usage: the command line is wrong, or a name, key, pattern or number on it"},
 		{rest.ExitNotFound, "not found: a table, key, plugin, handler, conflict or member is not there"},
-		{rest.ExitConflict, "conflict: what is there stands against it"},
+		{rest.ExitConflict, "conflict: what is there stands against it, such as a live node of the same name"},
 		{rest.ExitUnavailable, "unavailable: no node answers, or it cannot do it now; trying again may help"},
 		{ExitTrap, "trap: a node that was started with --on-trap exit ended after one; start it again"},
 	}
