@@ -17,7 +17,7 @@ func (sh *shell) clusterCommand() *cli.Command {
 		Name:  "cluster",
 		Usage: "show the nodes, and forget those that are gone for good",
 		Subcommands: []*cli.Command{
-			withExamples(&cli.Command{Name: "members", Usage: "list the nodes that the asked one knows", Action: sh.members},
+			withExamples(&cli.Command{Name: "members", Usage: "list the nodes that the asked one knows", Description: jsonArray, Action: sh.members},
 				"kvnode cluster members", "kvnode cluster members --output json"),
 			withExamples(&cli.Command{Name: "status", Usage: "describe the asked node", Action: sh.status},
 				"kvnode cluster status", "kvnode cluster status --addr 127.0.0.1:7070"),
@@ -50,8 +50,7 @@ func (sh *shell) forget(c *cli.Context) error {
 		if err := client.Forget(ctx, names[0]); err != nil {
 			return fmt.Errorf("forget %s: %w", quoted(names[0]), err)
 		}
-		sh.say("forgot %s", names[0])
-		return nil
+		return sh.showDone(c, "member", names[0], "forgotten")
 	})
 }
 

@@ -17,7 +17,7 @@ func (sh *shell) conflictCommand() *cli.Command {
 		Usage: "show the journal of conflicts and what was decided, and decide by hand",
 		Subcommands: []*cli.Command{
 			withExamples(&cli.Command{
-				Name: "ls", Usage: "list the conflicts, newest first",
+				Name: "ls", Usage: "list the conflicts, newest first", Description: jsonArray,
 				Flags:  journalFlags(),
 				Action: sh.conflictList,
 			}, "kvnode conflict ls --open", "kvnode conflict ls --table carts --limit 10 --output json"),

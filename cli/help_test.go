@@ -196,3 +196,32 @@ func TestAKeyThatTheHandlerDeletesIsShownByItsSiblings(t *testing.T) {
 	require.Equal(t, rest.ExitNotFound, code)
 	require.Contains(t, talk, "the handler decided to delete it\n  next: see its versions with 'kvnode get carts k --siblings'\n")
 }
+
+func TestWhatIsDoneIsAnObjectForPrograms(t *testing.T) {
+	t.Parallel()
+	addr := filled(t)
+	for command, want := range map[string]string{
+		"table clear sessions": `{"table": "sessions", "cleared": true}`,
+		"plugin rm old@1":      `{"plugin": "old@1", "removed": true}`,
+		"cluster forget b":     `{"member": "b", "forgotten": true}`,
+		"table drop carts":     `{"table": "carts", "dropped": true}`,
+	} {
+		out, talk, code := run(t, append(strings.Fields(command), "--output", "json", "--addr", addr))
+		require.Zero(t, code, talk)
+		require.JSONEq(t, want, out)
+		require.Empty(t, talk, "it is said once")
+	}
+}
+
+func TestTheHelpOfListsSaysWhatProgramsGet(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]string{
+		"table ls": "one array", "plugin ls": "one array", "plugin show": "one array", "conflict ls": "one array", "cluster members": "one array",
+		"plugin logs": "one object a line", "watch": "one object a line", "match": "each line is an entry",
+	} {
+		out, _, code := run(t, append(strings.Fields(command), "--help"))
+		require.Zero(t, code)
+		require.Contains(t, out, want, command)
+		require.Equal(t, 1, strings.Count(out, "With --output json"), command)
+	}
+}

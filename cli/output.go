@@ -14,6 +14,12 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// What commands that list things print for programs, for their help.
+const (
+	jsonArray = "With --output json it prints one array."
+	jsonLines = "With --output json it prints one object a line."
+)
+
 // maxCell is how many characters of a key or value a table shows; JSON shows all.
 const maxCell = 100
 
@@ -28,6 +34,15 @@ func (sh *shell) show(c *cli.Context, value any, fill func(w *grid)) error {
 	w := newGrid(sh.stdout)
 	fill(w)
 	return w.flush()
+}
+
+// showDone says that something is done to the thing of this kind and name: to people on stderr, in JSON as an object.
+func (sh *shell) showDone(c *cli.Context, kind, name, done string) error {
+	if c.String("output") == "json" {
+		return sh.show(c, map[string]any{kind: name, done: true}, func(*grid) {})
+	}
+	sh.say("%s %s %s", kind, printable(name), done)
+	return nil
 }
 
 // sayNone says what it means that a list is empty, to people.

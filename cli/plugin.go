@@ -38,11 +38,11 @@ func (sh *shell) pluginCommand() *cli.Command {
 				),
 				Action: sh.pluginInstall,
 			}, "kvnode plugin install carts carts.wasm", "kvnode plugin install carts carts.wasm --fuel 5000000"),
-			withExamples(&cli.Command{Name: "ls", Usage: "list the installed modules", Action: sh.pluginList},
+			withExamples(&cli.Command{Name: "ls", Usage: "list the installed modules", Description: jsonArray, Action: sh.pluginList},
 				"kvnode plugin ls", "kvnode plugin ls --output json"),
 			withExamples(&cli.Command{
 				Name: "show", Usage: "tell all about the modules of a name, or about one module", ArgsUsage: "PLUGIN",
-				Description: "PLUGIN is a name, which means all its modules, NAME@NUMBER, or a SHA-256 or the beginning of one.", Action: sh.pluginShow,
+				Description: "PLUGIN is a name, which means all its modules, NAME@NUMBER, or a SHA-256 or the beginning of one.\n" + jsonArray, Action: sh.pluginShow,
 			}, "kvnode plugin show carts", "kvnode plugin show carts@1 --output json"),
 			withExamples(&cli.Command{
 				Name: "rm", Usage: "remove a module from all nodes, unless it judges a table, and is not disabled there, or is a table's shadow", ArgsUsage: "PLUGIN", Action: sh.pluginRemove,

@@ -34,7 +34,7 @@ func (sh *shell) pluginRunCommands() []*cli.Command {
 		}, "kvnode plugin shadow carts", "kvnode plugin shadow carts --output json"),
 		withExamples(&cli.Command{
 			Name: "logs", Usage: "print what the handlers of the node have printed, and why they trapped", ArgsUsage: "[PLUGIN]",
-			Description: "The node keeps some thousand lines.",
+			Description: "The node keeps some thousand lines. " + jsonLines,
 			Flags:       []cli.Flag{&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what comes, also when the node restarts, until you interrupt it"}},
 			Action:      sh.pluginLogs,
 		}, "kvnode plugin logs", "kvnode plugin logs carts --output json"),
@@ -58,8 +58,7 @@ func (sh *shell) pluginRemove(c *cli.Context) error {
 		if err := client.RemovePlugin(ctx, args[0]); err != nil {
 			return fmt.Errorf("remove plugin %s: %w", quoted(args[0]), err)
 		}
-		sh.say("plugin %s removed", printable(args[0]))
-		return nil
+		return sh.showDone(c, "plugin", args[0], "removed")
 	})
 }
 

@@ -153,7 +153,7 @@ func (p *entryPrinter) end() error { return p.table.flush() }
 
 func (sh *shell) watchCommand() *cli.Command {
 	return withExamples(&cli.Command{
-		Name: "watch", Usage: "print the changes of keys as they happen", ArgsUsage: "TABLE [KEYPATTERN [VALUEPATTERN]]",
+		Name: "watch", Usage: "print the changes of keys as they happen", ArgsUsage: "TABLE [KEYPATTERN [VALUEPATTERN]]", Description: jsonLines,
 		Flags:  []cli.Flag{&cli.IntFlag{Name: "count", Usage: "end after this many `CHANGES`", DefaultText: "never"}},
 		Action: sh.watch,
 	}, "kvnode watch carts 'a*'", "kvnode watch carts --count 1 --output json")

@@ -28,7 +28,7 @@ func (sh *shell) tableCommand() *cli.Command {
 				},
 				Action: sh.tableCreate,
 			}, "kvnode table create carts", "kvnode table create sessions --type ordered_set --ack one --unresolved lww"),
-			withExamples(&cli.Command{Name: "ls", Usage: "list the tables", Action: sh.tableList},
+			withExamples(&cli.Command{Name: "ls", Usage: "list the tables", Description: jsonArray, Action: sh.tableList},
 				"kvnode table ls", "kvnode table ls --output json"),
 			withExamples(&cli.Command{Name: "info", Usage: "describe a table", ArgsUsage: "TABLE", Action: sh.tableInfo},
 				"kvnode table info carts", "kvnode table info carts --output json"),
@@ -192,8 +192,7 @@ func (sh *shell) tableDo(verb func(*rest.Client, context.Context, string) error,
 			if err := verb(client, ctx, args[0]); err != nil {
 				return onTable(c.Command.Name, args[0], err)
 			}
-			sh.say("table %s %s", args[0], done)
-			return nil
+			return sh.showDone(c, "table", args[0], done)
 		})
 	}
 }
