@@ -64,7 +64,7 @@ func exampleLines(lines ...string) string {
 }
 
 // badModule is what to do about a module that no node takes.
-const badModule = "a handler is a WebAssembly module that exports what docs/HANDLERS.md describes; build it with the SDK"
+const badModule = "a handler is a WebAssembly module that exports what docs/HANDLERS.md describes, and imports nothing else; the SDK sees to the exports"
 
 // nextStep says what to do about an error whose own text does not say it already.
 func nextStep(err error) string {

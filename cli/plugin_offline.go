@@ -78,13 +78,13 @@ func readFixtures(file, module string) ([]fixture.Case, error) {
 	return cases, err
 }
 
-// host makes a host like a node's; what handlers print goes to the talk.
+// host makes a host like a node's; all that handlers print goes to the talk.
 func (sh *shell) host(printed bool) (*plugins.Host, error) {
 	logger := slog.New(slog.DiscardHandler)
 	if printed {
 		logger = slog.New(slog.NewTextHandler(sh.talk, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: withoutTime}))
 	}
-	return plugins.NewHost(plugins.Config{Logger: logger})
+	return plugins.NewHost(plugins.Config{Logger: logger, LinesPerSecond: -1})
 }
 
 func withoutTime(_ []string, a slog.Attr) slog.Attr {

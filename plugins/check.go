@@ -84,13 +84,26 @@ func checkImports(imports []meter.Import) error {
 		name := i.Module + "." + i.Name
 		f, ok := allowed[name]
 		if !ok || i.Kind != meter.KindFunc {
-			return fmt.Errorf("%w: it imports the %s %s", ErrImport, i.Kind, name)
+			return fmt.Errorf("%w: it imports the %s %s%s", ErrImport, i.Kind, name, importAdvice(i))
 		}
 		if signatureOf(i.Func) != f.signature {
 			return fmt.Errorf("%w: it imports %s as %s, the host's is %s", ErrSignature, name, i.Func, typesOf(f.signature))
 		}
 	}
 	return nil
+}
+
+// importAdvice says where an import comes from that toolchains add, or nothing.
+func importAdvice(i meter.Import) string {
+	switch {
+	case i.Module != abi.ImportWASI:
+		return ""
+	case strings.HasPrefix(i.Name, "path_"):
+		return "; remove what reads files, such as package os"
+	case strings.HasPrefix(i.Name, "sock_"):
+		return "; remove what uses the network, such as package net"
+	}
+	return ""
 }
 
 // checkExports asks for the functions of the contract.

@@ -17,7 +17,7 @@ func TestCheckSaysWhatIsWrongWithAModule(t *testing.T) {
 		text string
 	}{
 		"program":    {plugins.ErrNotReactor, "-buildmode=c-shared"},
-		"openfile":   {plugins.ErrImport, "imports the func wasi_snapshot_preview1.path_open"},
+		"openfile":   {plugins.ErrImport, "imports the func wasi_snapshot_preview1.path_open; remove what reads files, such as package os"},
 		"importtype": {plugins.ErrSignature, "kvnode.log as (i32) -> (), the host's is (i32 i32 i32) -> ()"},
 		"noalloc":    {plugins.ErrExport, "the function kv_alloc(i32) -> (i32)"},
 		"nohandler":  {plugins.ErrExport, "the function handle_conflict(i32) -> (i32)"},
@@ -29,6 +29,8 @@ func TestCheckSaysWhatIsWrongWithAModule(t *testing.T) {
 		"simd":       {plugins.ErrFeature, "SIMD"},
 		"badtype":    {plugins.ErrMalformed, "invalid function"},
 		"starttrap":  {plugins.ErrInitialise, "unreachable"},
+		"startloop":  {plugins.ErrInitialise, "initialisation failed: out of fuel: more than 80000000 units"},
+		"startdeep":  {plugins.ErrInitialise, "initialisation failed: out of stack: calls nest too deep"},
 		"initloop":   {plugins.ErrInitialise, "out of fuel: more than 80000000 units"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/kvnode/kvnode/plugins/abi"
 )
 
-// linesPerSecond is how many lines of one module reach the log in a second; the others are counted.
-const linesPerSecond = 20
+// defaultLines is the default of Config.LinesPerSecond.
+const defaultLines = 20
 
 // Line is a line that a handler has printed.
 type Line struct {
@@ -27,6 +27,7 @@ type throttle struct {
 	logger *slog.Logger
 	listen func(level slog.Level, text string)
 	now    func() time.Time
+	most   int // in a second; below zero, all
 
 	mu      sync.Mutex
 	second  time.Time // when the running second began
@@ -65,21 +66,24 @@ func (t *throttle) admit() (pass bool, dropped int) {
 		dropped, t.dropped = t.dropped, 0
 	}
 	t.lines++
-	if t.lines > linesPerSecond {
+	if t.most >= 0 && t.lines > t.most {
 		t.dropped++
 		return false, dropped
 	}
 	return true, dropped
 }
 
-// console is where the text of one instance goes: whole lines to the log, and the first complaint in each call, a line of
-// standard error or a message of level error, to the reason of a trap.
+// console is where the text of one instance goes: whole lines to the log, and one complaint of each call, a line of
+// standard error or a message of level error, to the reason of a trap: that by which a runtime says why it ends, or the last.
 type console struct {
 	out *throttle
 	// lines is what went to standard output and error since the last end of line, at most maxLogBytes each.
 	lines [2][]byte
-	// first is the first complaint in this call that was not empty.
-	first string
+	// last is the last complaint in this call that was not blank, cause the first that says why the runtime ends: what
+	// follows on it comes of it.
+	last, cause []byte
+	// more says that the next complaint goes on with the cause.
+	more bool
 }
 
 // The files of a console.
@@ -113,27 +117,45 @@ func (c *console) flush(file int) {
 	c.lines[file] = c.lines[file][:0]
 }
 
-// complain keeps the call's first complaint.
+// complain keeps a complaint, if it counts. Only what a trap quotes becomes text, so that a million of them make no garbage.
 func (c *console) complain(line []byte) {
-	if c.first == "" {
-		c.first = printable(line)
+	if len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
+	c.last = append(c.last[:0], line...)
+	switch thread := bytes.HasPrefix(line, []byte("thread '")) && bytes.Contains(line, []byte("' panicked at ")); {
+	case c.more:
+		c.cause, c.more = append(append(c.cause, ' '), line...), false
+	case len(c.cause) > 0:
+	case thread, endsRuntime(line):
+		c.cause = append(c.cause[:0], line...)
+		c.more = thread && bytes.HasSuffix(line, []byte(":"))
 	}
 }
 
-// complaint returns the call's first complaint after ": ", or nothing.
+// endsRuntime says whether a runtime writes such a line when it gives up: that of Go and its kin.
+func endsRuntime(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("panic:")) || bytes.HasPrefix(line, []byte("fatal error:")) || bytes.HasPrefix(line, []byte("runtime error"))
+}
+
+// complaint returns the call's complaint after ": ", or nothing.
 func (c *console) complaint() string {
 	c.flush(stderr)
-	if c.first == "" {
+	text := printable(c.last)
+	if len(c.cause) > 0 {
+		text = printable(c.cause)
+	}
+	if text == "" {
 		return ""
 	}
-	return ": " + c.first
+	return ": " + text
 }
 
 // reset forgets the call.
 func (c *console) reset() {
 	c.flush(stdout)
 	c.flush(stderr)
-	c.first = ""
+	c.last, c.cause, c.more = c.last[:0], c.cause[:0], false
 }
 
 // log takes one message with a level of the contract.

@@ -34,6 +34,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Listen gets what handlers print too, at most as much as the Logger; it is called from several goroutines, and must not block. Nil discards.
 	Listen func(Line)
+	// LinesPerSecond is how many lines of one module reach Logger and Listen in a second; the others are counted. Default 20; below zero, all.
+	LinesPerSecond int
 	// Workers is how many instances of one module run at once; default GOMAXPROCS. Each takes the memory that its module
 	// touches. One module is compiled at a time, by one goroutine.
 	Workers int
@@ -80,6 +82,7 @@ func NewHost(c Config) (*Host, error) {
 	if c.Workers < 0 {
 		return nil, fmt.Errorf("%w: Workers is %d, want at least 0", ErrConfig, c.Workers)
 	}
+	orElse(&c.LinesPerSecond, defaultLines)
 	orElse(&c.Workers, runtime.GOMAXPROCS(0))
 	orElse(&c.Logger, slog.New(slog.DiscardHandler))
 	if c.Listen == nil {
@@ -137,7 +140,7 @@ func (h *Host) Load(ctx context.Context, module []byte, l Limits) (*Module, erro
 	}
 	m := &Module{
 		limits: l, globals: prepared.Globals, singleUse: prepared.Unrestorable, pool: newPool(h.config.Workers),
-		throttle: &throttle{logger: h.config.Logger, now: h.config.Now}, info: infoOf(module, prepared),
+		throttle: &throttle{logger: h.config.Logger, now: h.config.Now, most: h.config.LinesPerSecond}, info: infoOf(module, prepared),
 	}
 	m.throttle.logger = h.config.Logger.With("module", m.info.SHA256[:12])
 	m.throttle.listen = func(level slog.Level, text string) {
@@ -274,8 +277,8 @@ func (h *Host) compileWith(ctx context.Context, m *Module, code []byte, cached b
 	if h.config.Interpret {
 		c = wazero.NewRuntimeConfigInterpreter()
 	}
-	c = c.WithCoreFeatures(api.CoreFeaturesV2 &^ api.CoreFeatureSIMD).WithDebugInfoEnabled(false).
-		WithMemoryLimitPages(uint32(m.limits.MemoryBytes / pageBytes))
+	// The memory itself keeps its limit, see linear: so it knows when it was asked for more.
+	c = c.WithCoreFeatures(api.CoreFeaturesV2 &^ api.CoreFeatureSIMD).WithDebugInfoEnabled(false)
 	if cached {
 		cache, err := wazero.NewCompilationCacheWithDir(h.config.CacheDir)
 		if err != nil {

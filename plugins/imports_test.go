@@ -38,7 +38,7 @@ func TestWhatTheHostDoesForAHandlerCostsFuel(t *testing.T) {
 func TestTrapsOfHostFunctionsSayWhy(t *testing.T) {
 	m := load(t, plugintest.Module(t, "imports"), plugins.Limits{})
 	require.Equal(t, "abort at line 12 column 7: no", trap(t, m, conflict("a", "a", "b")).Reason)
-	require.Equal(t, "exit status 2: hello", trap(t, m, conflict("x", "a", "b")).Reason)
+	require.Equal(t, "exit status 2: world", trap(t, m, conflict("x", "a", "b")).Reason)
 	require.Equal(t, "unreachable: hello", trap(t, m, conflict("E", "a", "b")).Reason)
 	require.Equal(t, "out of bounds log message", trap(t, m, conflict("L", "a", "b")).Reason)
 }
@@ -46,6 +46,18 @@ func TestTrapsOfHostFunctionsSayWhy(t *testing.T) {
 func TestAPanicInGoIsATrapThatNamesIt(t *testing.T) {
 	m := load(t, plugintest.BuildGo(t, "testdata/modules/maporder"), plugins.Limits{})
 	require.Equal(t, "exit status 2: panic: the key is trap", trap(t, m, conflict("trap", "a", "b")).Reason)
+}
+
+func TestATrapOfGoSaysWhyTheRuntimeEndsAndNotWhatWasPrintedBefore(t *testing.T) {
+	m := load(t, plugintest.BuildGo(t, "testdata/modules/maporder"), plugins.Limits{})
+	require.Equal(t, "exit status 2: panic: the key is noisy", trap(t, m, conflict("noisy", "a", "b")).Reason)
+	require.Equal(t, "exit status 3: over", trap(t, m, conflict("exit", "a", "b")).Reason, "the last complaint when the runtime has none")
+	require.Equal(t, "exit status 2: thread 'main' panicked at src/lib.rs:3:5: no such item", trap(t, m, conflict("rust", "a", "b")).Reason)
+}
+
+func TestATrapWithoutMemoryInGoNamesTheLimit(t *testing.T) {
+	m := load(t, plugintest.BuildGo(t, "testdata/modules/maporder"), plugins.Limits{})
+	require.Equal(t, "unreachable: fatal error: out of memory (the memory limit of 16 MiB was reached)", trap(t, m, conflict("hoard", "a", "b")).Reason)
 }
 
 func TestWhatHandlersSayIsLoggedAtTheirLevel(t *testing.T) {
@@ -69,4 +81,14 @@ func TestTheLogIsRateLimited(t *testing.T) {
 	now = now.Add(time.Second)
 	resolve(t, m, conflict("l", "a", "b"))
 	require.Equal(t, []record{"WARN handler log lines dropped 30", "WARN handler says hello"}, log.all()[20:])
+}
+
+func TestTheLogHasAllLinesWhereTheHostIsToldSo(t *testing.T) {
+	log := newRecorder()
+	m, err := newHost(t, plugins.Config{Logger: slog.New(log), LinesPerSecond: -1}).Load(t.Context(), plugintest.Module(t, "imports"), plugins.Limits{})
+	require.NoError(t, err)
+	for range 50 {
+		resolve(t, m, conflict("l", "a", "b"))
+	}
+	require.Len(t, log.all(), 50)
 }

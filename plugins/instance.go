@@ -115,11 +115,13 @@ func (i *instance) bind(globals []string) error {
 	return nil
 }
 
-// initialise runs _initialize, asks for the version and for the input buffer.
+// initialise runs the start function and _initialize, asks for the version and for the input buffer.
 func (i *instance) initialise() error {
-	if f := i.module.ExportedFunction(abi.ExportInitialize); f != nil {
-		if _, err := i.call(f, 0); err != nil {
-			return err
+	for _, name := range []string{meter.StartExport, abi.ExportInitialize} {
+		if f := i.module.ExportedFunction(name); f != nil {
+			if _, err := i.call(f, 0); err != nil {
+				return err
+			}
 		}
 	}
 	version, err := i.call(i.module.ExportedFunction(abi.ExportVersion), 0)
@@ -176,6 +178,7 @@ func (i *instance) bytes() []byte { return i.memory.reserved[:i.memory.size] }
 // refuel gives a call its budget: the first slice at once, the others at its pauses.
 func (i *instance) refuel(budget uint64) {
 	i.budget = budget
+	i.memory.refused = false
 	slice := min(budget, meter.Slice)
 	i.fuel.Set(slice)
 	i.rest.Set(budget - slice)
@@ -246,7 +249,7 @@ func (i *instance) call(f api.Function, arg uint32) (uint32, error) {
 // trap explains the error of a call. The counters come first: a call that ran out of them ends in "unreachable".
 func (i *instance) trap(err error) *Trap {
 	i.broken = true
-	t := &Trap{Reason: reasonOf(err) + i.console.complaint(), Fuel: i.used()}
+	t := &Trap{Reason: reasonOf(err) + i.console.complaint() + i.memory.refusal(), Fuel: i.used()}
 	switch {
 	case i.left() < 0:
 		t.Reason = fmt.Sprintf("out of fuel: more than %d units", i.budget)

@@ -103,3 +103,15 @@ func orElse[T comparable](field *T, value T) {
 		*field = value
 	}
 }
+
+// refusal is what a trap says of memory that the call did not get, or nothing.
+func (l *linear) refusal() string {
+	if !l.refused {
+		return ""
+	}
+	limit, unit := len(l.reserved)>>10, "KiB"
+	if limit%1024 == 0 {
+		limit, unit = limit>>10, "MiB"
+	}
+	return fmt.Sprintf(" (the memory limit of %d %s was reached)", limit, unit)
+}

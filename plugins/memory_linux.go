@@ -9,6 +9,8 @@ import (
 type linear struct {
 	reserved []byte
 	size     uint64
+	// refused says that the running call asked for more than the limit.
+	refused bool
 	// entries and dirty are the buffers of image.dirty.
 	entries []byte
 	dirty   []int
@@ -28,6 +30,7 @@ func reserve(limit uint64) *linear {
 // Reallocate implements experimental.LinearMemory.
 func (l *linear) Reallocate(size uint64) []byte {
 	if size > uint64(len(l.reserved)) {
+		l.refused = true
 		return nil
 	}
 	l.size = size

@@ -12,6 +12,8 @@ import (
 type linear struct {
 	reserved []byte
 	size     uint64
+	// refused says that the running call asked for more than the limit.
+	refused bool
 }
 
 var _ experimental.LinearMemory = (*linear)(nil)
@@ -22,6 +24,7 @@ func reserve(limit uint64) *linear { return &linear{reserved: make([]byte, limit
 // Reallocate implements experimental.LinearMemory.
 func (l *linear) Reallocate(size uint64) []byte {
 	if size > uint64(len(l.reserved)) {
+		l.refused = true
 		return nil
 	}
 	l.size = size

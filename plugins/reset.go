@@ -47,10 +47,16 @@ type ImpureError struct {
 	Key []byte
 	// Reused and Pristine are the two outcomes, in words, with the fuel that they took.
 	Reused, Pristine string
+	// FuelOnly says that they are the same but for the fuel.
+	FuelOnly bool
 }
 
 // Error says both.
 func (i *ImpureError) Error() string {
+	if i.FuelOnly {
+		return fmt.Sprintf("handler takes other fuel after earlier calls: install it without reset=none: on key %q same verdict, other fuel: "+
+			"a reused instance came to %s, a pristine one to %s", i.Key, i.Reused, i.Pristine)
+	}
 	return fmt.Sprintf("%s: on key %q a reused instance came to %s, a pristine one to %s", ErrImpure.Error(), i.Key, i.Reused, i.Pristine)
 }
 
@@ -128,7 +134,7 @@ func (m *Module) compare(key []byte, got, want outcome) {
 	if got.equal(want) {
 		return
 	}
-	m.reused.distrust(&ImpureError{Key: bytes.Clone(key), Reused: got.String(), Pristine: want.String()})
+	m.reused.distrust(&ImpureError{Key: bytes.Clone(key), Reused: got.String(), Pristine: want.String(), FuelOnly: got.refuelled(0).equal(want.refuelled(0))})
 }
 
 // outcome is all that a call shows.
@@ -146,6 +152,15 @@ func (o outcome) equal(p outcome) bool {
 		return isTrapA && isTrapB && *trapA == *trapB
 	}
 	return a.Kind == b.Kind && a.Index == b.Index && a.Message == b.Message && a.Fuel == b.Fuel && bytes.Equal(a.Value, b.Value)
+}
+
+// refuelled is the outcome with other fuel.
+func (o outcome) refuelled(fuel uint64) outcome {
+	o.verdict.Fuel = fuel
+	if trap, ok := errors.AsType[*Trap](o.err); ok {
+		o.err = &Trap{Reason: trap.Reason, Fuel: fuel}
+	}
+	return o
 }
 
 // maxOutcomeText is how much of an outcome a message quotes.

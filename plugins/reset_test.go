@@ -136,6 +136,8 @@ func TestAHandlerThatOnlyTakesOtherFuelIsNotPure(t *testing.T) {
 	first := resolve(t, m, conflict("fuel", "a", "b"))
 	require.Equal(t, first, resolve(t, m, conflict("fuel", "a", "b")))
 	require.ErrorIs(t, m.Doubt(), plugins.ErrImpure)
+	require.ErrorContains(t, m.Doubt(), `on key "fuel" same verdict, other fuel: a reused instance came to`)
+	require.NotContains(t, m.Doubt().Error(), "depends on earlier calls")
 }
 
 func TestAnInstanceThatIsNotResetServesTenThousandCalls(t *testing.T) {

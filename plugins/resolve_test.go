@@ -122,6 +122,8 @@ func TestAFrameThatAGoModuleHasNoMemoryForIsNoTrap(t *testing.T) {
 func TestMemoryGrowsToTheLimitAndShrinksAgain(t *testing.T) {
 	m := load(t, plugintest.Module(t, "verdicts"), plugins.Limits{MemoryBytes: 2 << 16})
 	require.Equal(t, "\xff\xff\xff\xff", string(resolve(t, m, conflict("g", "a", "b")).Value), "growing fails")
+	require.Equal(t, "unreachable (the memory limit of 128 KiB was reached)", trap(t, m, conflict("M", "a", "b")).Reason)
+	require.Equal(t, "unreachable", trap(t, m, conflict("U", "a", "b")).Reason, "nothing was refused in this call")
 	m = load(t, plugintest.Module(t, "verdicts"), plugins.Limits{MemoryBytes: 3 << 16})
 	for range 3 {
 		require.Equal(t, "\x02\x00\x00\x00", string(resolve(t, m, conflict("g", "a", "b")).Value), "each call starts with two pages")

@@ -18,6 +18,9 @@
 //
 // # What the host does
 //
+// A module's start function does not run by itself, so that the host can tell why it traps: the host calls [StartExport], if there is one,
+// once the module is instantiated.
+//
 // Before each call it sets the globals: kv_fuel to the call's limit or a Slice, whichever is less, kv_fuel_rest to the remainder, and kv_stack to
 // [Config].StackBudget. After a trap it reads them, in this order:
 //

@@ -137,6 +137,7 @@ func TestMalformedSectionsAreRefused(t *testing.T) {
 		"body without end":     wasm.Module(types, wasm.Section(3, wasm.Vec([]byte{0})), wasm.Section(10, wasm.Vec([]byte{2, 0, 1}))),
 		"data count":           wasm.Module(wasm.Section(12, []byte{3})),
 		"start function":       wasm.Module(wasm.Section(8, []byte{0})),
+		"type of start":        wasm.Module(wasm.Section(1, wasm.Vec(wasm.FuncType([]byte{wasm.I32}, nil))), wasm.Section(3, wasm.Vec([]byte{0})), wasm.Section(8, []byte{0}), wasm.Section(10, wasm.Vec(wasm.Body()))),
 		"export of a function": wasm.Module(wasm.Section(7, wasm.Vec(wasm.Cat(wasm.Text("f"), []byte{0, 0})))),
 		"export of a memory":   wasm.Module(wasm.Section(7, wasm.Vec(wasm.Cat(wasm.Text("f"), []byte{2, 0})))),
 		"export of nothing":    wasm.Module(wasm.Section(7, wasm.Vec(wasm.Cat(wasm.Text("f"), []byte{9, 0})))),

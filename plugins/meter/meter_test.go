@@ -189,14 +189,17 @@ func TestCountersStartAtTheConfiguredBudgets(t *testing.T) {
 	require.Equal(t, int32(6789), g.stack())
 }
 
-func TestAStartFunctionRunsOnTheInitialFuel(t *testing.T) {
+func TestTheHostCallsTheStartFunctionWhichRunsOnTheInitialFuel(t *testing.T) {
 	endless := wasm.Module(
 		wasm.Section(1, wasm.Vec(wasm.FuncType(nil, nil))), wasm.Section(3, wasm.Vec([]byte{0})), wasm.Section(8, []byte{0}),
 		wasm.Section(10, wasm.Vec(wasm.Body(0x03, 0x40, 0x0c, 0, 0x0b))))
 	res := rewrite(t, endless)
 	require.True(t, res.HasStart)
-	_, err := newRuntime(t, compiler()).Instantiate(t.Context(), res.Module)
+	g := instantiate(t, newRuntime(t, compiler()), res.Module)
+	require.Equal(t, meter.DefaultConfig().InitFuel, g.fuel(), "it has not run")
+	_, err := g.ExportedFunction(meter.StartExport).Call(t.Context())
 	require.ErrorContains(t, err, "unreachable")
+	require.Negative(t, g.fuel())
 }
 
 func TestRewritingIsAFunctionOfItsInput(t *testing.T) {

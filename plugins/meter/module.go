@@ -48,6 +48,7 @@ type module struct {
 	seen         [numSections]bool
 	raw          [numSections]span // contents of the sections, for vectors without their count
 	counts       [numSections]uint32
+	start        uint32          // the index of the start function, with HasStart
 	escaping     map[uint32]bool // functions that the host enters: exported, or the start function
 }
 
@@ -204,7 +205,10 @@ func (m *module) number(id int, r *reader) error {
 	if uint64(n) >= uint64(len(m.funcs)) {
 		return malformed(at, "start function does not exist")
 	}
-	m.HasStart = true
+	if t := m.types[m.funcs[n]]; len(t.Params)+len(t.Results) > 0 {
+		return malformed(at, "start function has parameters or results")
+	}
+	m.HasStart, m.start = true, n
 	m.escaping[n] = true
 	return nil
 }

@@ -34,6 +34,17 @@ func (w *rewriter) pauseFunction() (entry []byte, n uint32) {
 	return appendU32(nil, w.typeOf(nil)), 1
 }
 
+// startFunction appends a function that calls the start function to the code, and returns its entry for the section of functions. An export of
+// the start function itself would let code refer to it that may not.
+func (w *rewriter) startFunction() (entry []byte, n uint32) {
+	if !w.m.HasStart {
+		return nil, 0
+	}
+	body := append(appendIndexed([]byte{0}, opCall, w.m.start), opEnd)
+	w.code = append(appendU32(w.code, uint32(len(body))), body...)
+	return appendU32(nil, w.typeOf(nil)), 1
+}
+
 // gather moves all fuel to kv_fuel, and traps if that or the stack is below zero.
 func (f *function) gather(b []byte) []byte {
 	b = appendIndexed(b, opGlobalGet, f.fuelGlobal)

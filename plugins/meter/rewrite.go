@@ -6,11 +6,12 @@ import "strconv"
 // does, and on the fuel that it takes, only when they rewrite it by the same rules.
 const Version = 3
 
-// Names of the globals that a rewritten module exports.
+// Names of what a rewritten module exports in addition: its globals, and its start function.
 const (
 	FuelGlobal   = "kv_fuel"      // mutable i64: the fuel that is left until the next pause
 	RestGlobal   = "kv_fuel_rest" // mutable i64: the fuel that is left behind that; both together start at Config.InitFuel
 	StackGlobal  = "kv_stack"     // mutable i32: the stack weight that is left, starts at Config.StackBudget
+	StartExport  = "kv_g_start"   // not a global: the module's start function, if it has one; the host calls it first
 	globalPrefix = "kv_g"         // kv_g3 is the module's mutable global 3
 )
 
@@ -22,7 +23,7 @@ type Config struct {
 	// StackBudget is the weight, in bytes, of all frames that may be open at once; 4 MiB by default, at most 1 GiB.
 	// Compiled frames may take up to four times their weight.
 	StackBudget uint32
-	// InitFuel is the fuel for what runs before the host can set the counters: the start function; 100,000,000 by default.
+	// InitFuel is what the counters start with, for what the host calls before it sets them; 100,000,000 by default.
 	InitFuel int64
 }
 

@@ -146,7 +146,9 @@ func typeText(results []ValType) []byte {
 
 // assemble writes the sections in their order.
 func (w *rewriter) assemble() ([]byte, error) {
-	pauses, numPauses := w.pauseFunction()
+	entries, numAdded := w.pauseFunction()
+	start, numStarts := w.startFunction()
+	entries, numAdded = append(entries, start...), numAdded+numStarts
 	out := make([]byte, 0, len(w.m.data)+len(w.code)+len(w.code)/8)
 	out = append(out, w.m.data[:8]...)
 	out = w.extended(out, sectionType, w.newTypes, w.numTypes)
@@ -154,19 +156,19 @@ func (w *rewriter) assemble() ([]byte, error) {
 	if out, err = w.clamped(out, sectionImport); err != nil {
 		return nil, err
 	}
-	out = w.extended(out, sectionFunction, pauses, numPauses)
+	out = w.extended(out, sectionFunction, entries, numAdded)
 	if out, err = w.clamped(out, sectionTable); err != nil {
 		return nil, err
 	}
 	out = w.verbatim(out, sectionMemory)
 	out = w.extended(out, sectionGlobal, w.newGlobals(), numCounters)
-	exports, n := w.newExports()
+	exports, n := w.newExports(numAdded)
 	out = w.extended(out, sectionExport, exports, n)
-	for _, id := range []int{sectionStart, sectionElement, sectionDataCount} {
+	for _, id := range []int{sectionElement, sectionDataCount} {
 		out = w.verbatim(out, id)
 	}
-	if w.m.seen[sectionCode] {
-		out = appendSection(out, sectionCode, appendU32(nil, w.m.counts[sectionCode]+numPauses), w.code)
+	if w.m.seen[sectionCode] || numAdded > 0 {
+		out = appendSection(out, sectionCode, appendU32(nil, w.m.counts[sectionCode]+numAdded), w.code)
 	}
 	out = w.verbatim(out, sectionData)
 	if w.m.names != nil {
@@ -190,7 +192,7 @@ func (w *rewriter) extended(out []byte, id int, entries []byte, n uint32) []byte
 		return out
 	}
 	raw := m.data[m.raw[id].from:m.raw[id].to]
-	if id == sectionStart || id == sectionDataCount {
+	if id == sectionDataCount {
 		return appendSection(out, byte(id), raw)
 	}
 	return appendSection(out, byte(id), appendU32(nil, m.counts[id]+n), raw, entries)
@@ -239,7 +241,8 @@ func (w *rewriter) newGlobals() []byte {
 	return append(appendConst64(b, w.config.InitFuel-slice), opEnd)
 }
 
-func (w *rewriter) newExports() (b []byte, n uint32) {
+// newExports exports the globals and, of the functions that were added, the last if it is the start.
+func (w *rewriter) newExports(numAdded uint32) (b []byte, n uint32) {
 	export := func(name string, index uint32) {
 		b = appendU32(append(appendName(b, name), byte(KindGlobal)), index)
 		n++
@@ -249,6 +252,10 @@ func (w *rewriter) newExports() (b []byte, n uint32) {
 	export(RestGlobal, w.f.restGlobal())
 	for _, index := range w.m.mutableGlobals() {
 		export(globalName(index), index)
+	}
+	if w.m.HasStart {
+		b = appendU32(append(appendName(b, StartExport), byte(KindFunc)), uint32(len(w.m.funcs))+numAdded-1)
+		n++
 	}
 	return b, n
 }

@@ -108,6 +108,10 @@ func (w *world) instantiate(t *testing.T, module []byte, as string) error {
 	t.Helper()
 	mod, err := w.runtime.InstantiateWithConfig(t.Context(), module, wazero.NewModuleConfig().WithName(as))
 	w.current = mod
+	if err != nil || !w.metered || mod.ExportedFunction(meter.StartExport) == nil {
+		return err
+	}
+	_, err = mod.ExportedFunction(meter.StartExport).Call(t.Context())
 	return err
 }
 

@@ -119,7 +119,7 @@ type Info struct {
 	MemoryMax    uint32 // pages of 64 KiB; meaningful with HasMemoryMax
 	HasMemoryMax bool
 
-	HasStart  bool // a start function runs at instantiation, before any export can be called
+	HasStart  bool // there is a start function: rewritten, the module exports it as StartExport
 	Functions int  // defined by the module, imports not counted
 	// Unrestorable says that the code changes tables or drops segments. Such state is neither memory nor a global, so
 	// no host can put it back between calls: it has to take a new instance instead. Only Rewrite, which reads the code,

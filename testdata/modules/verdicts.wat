@@ -51,4 +51,6 @@
     (if (call $is (local.get $f) (i32.const 0x54)) (then (call_indirect (i32.const 0))))
     (if (call $is (local.get $f) (i32.const 0x52)) (then (return (call $recurse (i32.const 0)))))
     (if (call $is (local.get $f) (i32.const 0x4c)) (then (loop $l (br $l))))
+    ;; M: unreachable after growing by 49 pages
+    (if (call $is (local.get $f) (i32.const 0x4d)) (then (drop (memory.grow (i32.const 49))) unreachable))
     (i32.const 0)))

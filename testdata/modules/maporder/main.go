@@ -1,16 +1,18 @@
 // Command maporder sets the order in which Go's maps happen to iterate, which Go makes random on purpose.
 package main
 
-import "github.com/kvnode/kvnode/plugins/sdk"
+import (
+	"syscall"
+
+	"github.com/kvnode/kvnode/plugins/sdk"
+)
 
 func init() { sdk.Handle(order) }
 
 func main() {}
 
 func order(c sdk.Conflict) sdk.Verdict {
-	if string(c.Key) == "trap" {
-		panic("the key is trap")
-	}
+	end(string(c.Key))
 	letters := map[byte]bool{}
 	for b := byte('a'); b <= 'z'; b++ {
 		letters[b] = true
@@ -20,4 +22,31 @@ func order(c sdk.Conflict) sdk.Verdict {
 		out = append(out, b)
 	}
 	return sdk.Set(out)
+}
+
+// end traps in the way that the key says.
+func end(key string) {
+	switch key {
+	case "trap":
+		panic("the key is trap")
+	case "noisy":
+		println("parsing 2 versions")
+		panic("the key is noisy")
+	case "rust":
+		println("parsing 2 versions")
+		println("thread 'main' panicked at src/lib.rs:3:5:")
+		println("no such item")
+		println("note: run with RUST_BACKTRACE=1")
+		syscall.Exit(2)
+	case "exit":
+		println("parsing 2 versions")
+		println("over")
+		syscall.Exit(3)
+	case "hoard":
+		println("parsing 2 versions")
+		var all [][]byte
+		for len(all) >= 0 {
+			all = append(all, make([]byte, 1<<20))
+		}
+	}
 }
