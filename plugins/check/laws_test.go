@@ -58,6 +58,7 @@ func TestEveryLawFindsTheHandlerThatBreaksIt(t *testing.T) {
 		"a sum":                    {subject(number(func(a, b int) int { return a + b })), numbers, "idempotence absorption"},
 		"a base that wins":         {subject(baseWins), nil, "three-way"},
 		"a base that is respected": {subject(threeWay), nil, ""},
+		"a base, normalised":       {subject(normalThreeWay), nil, ""},
 		"a base that is refused":   {subject(refuseBase), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,6 +122,18 @@ func threeWay(in plugins.Input) (plugins.Verdict, error) {
 		return plugins.Verdict{Kind: plugins.Keep}, nil
 	}
 	return set(union)(in)
+}
+
+// normalThreeWay is threeWay, but ends what it writes with an end of line.
+func normalThreeWay(in plugins.Input) (plugins.Verdict, error) {
+	v, err := threeWay(in)
+	if v.Kind == plugins.Pick {
+		return normalThreeWay(plugins.Input{Versions: []plugins.Version{in.Versions[v.Index], in.Versions[v.Index]}})
+	}
+	if v.Kind == plugins.Set {
+		v.Value = append(bytes.TrimRight(v.Value, "\n"), '\n')
+	}
+	return v, err
 }
 
 func TestTheThreeWayLawIsAboutHandlersThatLookAtTheBase(t *testing.T) {

@@ -55,7 +55,7 @@ func differ(where string, a outcome, elsewhere string, b outcome) string {
 	case a.String() != b.String() || string(a.verdict.Value) != string(b.verdict.Value):
 		return fmt.Sprintf("%s %s, %s %s", where, a, elsewhere, b)
 	case a.verdict.Fuel != b.verdict.Fuel:
-		return fmt.Sprintf("%s %d units of fuel, %s %d", where, a.verdict.Fuel, elsewhere, b.verdict.Fuel)
+		return fmt.Sprintf("same verdict, other fuel: %s %d units, %s %d", where, a.verdict.Fuel, elsewhere, b.verdict.Fuel)
 	default:
 		return ""
 	}
