@@ -199,3 +199,14 @@ func TestBuildEndsWithItsContext(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, create(t, "c").Build(ctx, new(bytes.Buffer)), context.Canceled)
 }
+
+func TestARustcWithoutTheTargetIsToldHowToGetIt(t *testing.T) {
+	rustc := filepath.Join(t.TempDir(), "rustc")
+	require.NoError(t, os.WriteFile(rustc, []byte("#!/bin/sh\nexit 1\n"), 0o700))
+	t.Setenv("RUSTC", rustc)
+	var said bytes.Buffer
+	if err := create(t, "rust").Build(t.Context(), &said); err == nil {
+		require.Contains(t, said.String(), rustc+" lacks the target wasm32-unknown-unknown, and ")
+	}
+	require.Contains(t, said.String(), "rustup target add wasm32-unknown-unknown")
+}

@@ -12,7 +12,13 @@ features='feature="std"'
 for rustc in "${RUSTC:-}" rustc /usr/bin/rustc none; do
 	[ -n "$rustc" ] && [ -d "$("$rustc" --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)" ] && break
 done
-[ "$rustc" != none ] || { echo "build.sh: no rustc has the target wasm32-unknown-unknown: rustup target add it, or apt-get install rustc libstd-rust-dev-wasm32 lld" >&2; exit 127; }
+add="rustup target add wasm32-unknown-unknown"
+[ "$rustc" != none ] || { echo "build.sh: no rustc has the target wasm32-unknown-unknown: $add, or apt-get install rustc libstd-rust-dev-wasm32 lld" >&2; exit 127; }
+first=${RUSTC:-rustc}
+if [ "$rustc" != "$first" ] && command -v "$first" >/dev/null; then
+	echo "build.sh: $first lacks the target wasm32-unknown-unknown, and $rustc is used: $add" >&2
+fi
+echo "build.sh: $("$rustc" --version), $rustc" >&2
 linker=${LINKER:-}
 [ -n "$linker" ] || linker=$(command -v wasm-ld || ls "$("$rustc" --print sysroot)"/lib/rustlib/*/bin/rust-lld 2>/dev/null || true)
 [ -n "$linker" ] || { echo "build.sh: there is neither wasm-ld nor rust-lld: apt-get install lld" >&2; exit 127; }
