@@ -246,7 +246,12 @@ func (s *sim) take(n, peer *node) {
 	}
 	s.countStage(a)
 	_, done, err := n.rep.Take(p.intake, a)
-	if err != nil {
+	switch {
+	case errors.Is(err, replica.ErrStale) && n.rep.IsVague():
+		s.stats["stale"]++
+		n.pull = nil // it began before the replica found out that it knows of lost mutations
+		return
+	case err != nil:
 		s.fail("take at %s: %w", n.name, err)
 	}
 	n.learn(p.packed)
