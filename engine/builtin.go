@@ -3,8 +3,6 @@ package engine
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 )
@@ -45,7 +43,10 @@ func (e *idleBuiltinError) Unwrap() error { return ErrNoPlugin }
 
 // explain replaces ErrNoPlugin where the reference is the name of a built-in handler.
 func (c *Core) explain(ref string, err error) error {
-	if _, ok := c.cfg.Builtin(ref); ok && errors.Is(err, ErrNoPlugin) {
+	if !errors.Is(err, ErrNoPlugin) {
+		return err
+	}
+	if _, ok := c.cfg.Builtin(ref); ok {
 		return &idleBuiltinError{name: ref}
 	}
 	return err
@@ -60,9 +61,5 @@ func (c *Core) isTaken(name string, module []byte) bool {
 // isBuiltin says whether a record is of the handler that this node brings along under the name.
 func (c *Core) isBuiltin(r pluginRecord) bool {
 	own, ok := c.cfg.Builtin(r.Name)
-	if !ok || len(own.Module) != r.Size {
-		return false
-	}
-	sum := sha256.Sum256(own.Module)
-	return hex.EncodeToString(sum[:]) == r.SHA256
+	return ok && len(own.Module) == r.Size && hashOf(own.Module) == r.SHA256
 }

@@ -105,9 +105,9 @@ func (e *Engine) install(ctx context.Context, rec pluginRecord, module []byte) (
 		rec.Number = s.nextNumber(rec.Name)
 	}
 	var dots []waitDot
-	_, err := s.module(rec.SHA256)
-	missing := !known || err != nil
+	missing := !known || !s.hasModule(rec.SHA256)
 	if missing {
+		var err error
 		if dots, err = e.core.storeModule(rec, module); err != nil {
 			return PluginInfo{}, err
 		}
@@ -137,15 +137,20 @@ func (r pluginRecord) renewed(again pluginRecord) (_ pluginRecord, changed bool)
 
 // newPlugin is the record of a module; isLimited says that its limits were given.
 func (c *Core) newPlugin(name string, module []byte, l Limits, isLimited bool) pluginRecord {
-	sum := sha256.Sum256(module)
 	rec := pluginRecord{
-		Name: name, SHA256: hex.EncodeToString(sum[:]), Size: len(module), Chunks: (len(module) + moduleChunk - 1) / moduleChunk,
+		Name: name, SHA256: hashOf(module), Size: len(module), Chunks: (len(module) + moduleChunk - 1) / moduleChunk,
 		Time: c.unixMilli(), Limits: l, Rewriter: c.judges.rewriter(),
 	}
 	if isLimited {
 		rec.Given = rec.Time
 	}
 	return rec
+}
+
+// hashOf names a module by its bytes: their SHA-256, in hex.
+func hashOf(module []byte) string {
+	sum := sha256.Sum256(module)
+	return hex.EncodeToString(sum[:])
 }
 
 // maxImports bounds the imports that are shown of a module: a module may import one function many times.
@@ -193,7 +198,7 @@ func (s *space) module(sha string) ([]byte, error) {
 		out = append(out, versions[0].Value...)
 	}
 	s.catalogue.mu.RUnlock()
-	if sum := sha256.Sum256(out); hex.EncodeToString(sum[:]) != sha {
+	if hashOf(out) != sha {
 		return nil, errModuleMissing
 	}
 	return out, nil
@@ -268,10 +273,9 @@ func (s *space) plugins() []pluginRecord {
 
 func (c *Core) pluginInfo(r pluginRecord) PluginInfo {
 	s := c.space
-	_, err := s.module(r.SHA256)
 	out := PluginInfo{
 		Name: r.Name, SHA256: r.SHA256, Number: r.Number, Size: r.Size, Installed: time.UnixMilli(int64(r.Time)).UTC(), Limits: r.Limits,
-		Rewriter: r.Rewriter, Here: err == nil, Tables: []string{}, Builtin: c.isBuiltin(r),
+		Rewriter: r.Rewriter, Here: s.hasModule(r.SHA256), Tables: []string{}, Builtin: c.isBuiltin(r),
 	}
 	if checked, err := ReadCheck(r.Check, r.SHA256); err == nil {
 		defaults := c.judges.resolver.Defaults()
